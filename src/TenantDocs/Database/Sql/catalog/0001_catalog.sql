@@ -1,0 +1,148 @@
+-- The control database. Runs as the catalog's administrator with search_path = catalog.
+
+CREATE TABLE settings (
+    name text PRIMARY KEY,
+    value text NOT NULL
+);
+
+CREATE TABLE servers (
+    name text PRIMARY KEY CHECK (name ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
+    region text NOT NULL DEFAULT 'default',
+    connection_string text NOT NULL,
+    role_secret text NOT NULL,
+    capacity int NOT NULL CHECK (capacity > 0),
+    status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'draining')),
+    created_at timestamptz NOT NULL
+);
+
+CREATE TABLE tenants (
+    id uuid PRIMARY KEY,
+    slug text NOT NULL,
+    name text NOT NULL,
+    tier text NOT NULL,
+    status text NOT NULL CHECK (status IN ('provisioning', 'active', 'suspended', 'pendingDeletion', 'purged', 'failed')),
+    access_mode text NOT NULL DEFAULT 'readWrite' CHECK (access_mode IN ('readWrite', 'readOnly', 'offline')),
+    region text,
+    language text NOT NULL DEFAULT 'english',
+    suspend_reason text,
+    purge_at timestamptz,
+    schema_version int NOT NULL DEFAULT 0,
+    version bigint NOT NULL DEFAULT 1,
+    created_at timestamptz NOT NULL,
+    updated_at timestamptz NOT NULL,
+    purge_certificate jsonb
+);
+-- A purged tenant keeps its row (the certificate) and frees its slug.
+CREATE UNIQUE INDEX tenants_slug ON tenants (slug) WHERE status <> 'purged';
+CREATE INDEX tenants_by_creation ON tenants (created_at, id);
+
+CREATE TABLE placements (
+    tenant_id uuid PRIMARY KEY REFERENCES tenants (id),
+    isolation text NOT NULL CHECK (isolation IN ('shared', 'schema', 'database')),
+    server text NOT NULL REFERENCES servers (name),
+    database_name text NOT NULL,
+    schema_name text NOT NULL,
+    epoch bigint NOT NULL CHECK (epoch > 0)
+);
+CREATE INDEX placements_by_server ON placements (server, isolation);
+
+CREATE TABLE operations (
+    id uuid PRIMARY KEY,
+    type text NOT NULL,
+    tenant_id uuid REFERENCES tenants (id),
+    tenant_slug text,
+    status text NOT NULL CHECK (status IN ('pending', 'running', 'waiting', 'succeeded', 'failed', 'cancelling', 'cancelled')),
+    phase text,
+    phases text[] NOT NULL DEFAULT '{}',
+    done bigint NOT NULL DEFAULT 0,
+    total bigint NOT NULL DEFAULT 0,
+    unit text NOT NULL DEFAULT 'steps',
+    input jsonb NOT NULL DEFAULT '{}',
+    state jsonb NOT NULL DEFAULT '{}',
+    result jsonb,
+    problem jsonb,
+    cancellable boolean NOT NULL DEFAULT true,
+    requested_by text NOT NULL,
+    created_at timestamptz NOT NULL,
+    started_at timestamptz,
+    finished_at timestamptz,
+    run_after timestamptz NOT NULL,
+    attempts int NOT NULL DEFAULT 0,
+    -- The fencing token of the lease: a worker that lost its lease cannot write its state any more.
+    lease_owner uuid,
+    lease_token bigint NOT NULL DEFAULT 0,
+    lease_until timestamptz
+);
+-- One operation at a time per tenant.
+CREATE UNIQUE INDEX operations_active ON operations (tenant_id) WHERE status IN ('pending', 'running', 'waiting', 'cancelling');
+CREATE INDEX operations_queue ON operations (run_after) WHERE status IN ('pending', 'running', 'waiting', 'cancelling');
+CREATE INDEX operations_by_creation ON operations (created_at DESC, id DESC);
+
+-- What an operation is about to create, written before it is created, so that a sweeper can always clean.
+CREATE TABLE operation_objects (
+    operation_id uuid NOT NULL REFERENCES operations (id),
+    kind text NOT NULL CHECK (kind IN ('database', 'schema', 'rows', 'slot', 'publication')),
+    server text NOT NULL,
+    database_name text NOT NULL,
+    name text NOT NULL,
+    planned_at timestamptz NOT NULL,
+    settled_at timestamptz,
+    outcome text CHECK (outcome IN ('kept', 'removed')),
+    PRIMARY KEY (operation_id, kind, server, database_name, name)
+);
+
+CREATE TABLE operation_events (
+    operation_id uuid NOT NULL REFERENCES operations (id),
+    seq bigint NOT NULL,
+    at timestamptz NOT NULL,
+    data jsonb NOT NULL,
+    PRIMARY KEY (operation_id, seq)
+);
+
+-- API keys of tenants, and of staff where tenant_id is null. Only a hash is kept.
+CREATE TABLE api_keys (
+    id uuid PRIMARY KEY,
+    tenant_id uuid REFERENCES tenants (id),
+    name text NOT NULL,
+    prefix text NOT NULL,
+    hash bytea NOT NULL UNIQUE,
+    role text NOT NULL CHECK (role IN ('owner', 'admin', 'editor', 'viewer', 'staff')),
+    scopes text[],
+    created_at timestamptz NOT NULL,
+    created_by text NOT NULL,
+    expires_at timestamptz,
+    last_used_at timestamptz,
+    revoked_at timestamptz
+);
+CREATE INDEX api_keys_by_tenant ON api_keys (tenant_id, created_at);
+
+CREATE TABLE staff_audit (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    at timestamptz NOT NULL,
+    actor text NOT NULL,
+    action text NOT NULL,
+    target text NOT NULL,
+    detail jsonb NOT NULL,
+    trace_id text
+);
+
+CREATE TABLE idempotency_keys (
+    actor text NOT NULL,
+    key text NOT NULL,
+    request_hash bytea NOT NULL,
+    status int,
+    headers jsonb,
+    body text,
+    created_at timestamptz NOT NULL,
+    PRIMARY KEY (actor, key)
+);
+
+-- Every node caches routes; this tells them which tenant changed. Correctness never depends on it: the fence does that.
+CREATE FUNCTION tenant_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_catalog.pg_notify('tenantdocs_tenants', pg_catalog.to_jsonb(NEW) ->> TG_ARGV[0]);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER tenants_changed AFTER INSERT OR UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION tenant_changed('id');
+CREATE TRIGGER placements_changed AFTER INSERT OR UPDATE ON placements FOR EACH ROW EXECUTE FUNCTION tenant_changed('tenant_id');

@@ -1,0 +1,375 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using TenantDocs.Database;
+
+namespace TenantDocs.Isolation;
+
+/// <summary>
+/// The request role's data sources, one per (server, database), under one connection budget for the whole process.
+/// Neither Npgsql nor PgBouncer caps connections over many databases, so this does.
+/// </summary>
+/// <remarks>
+/// Each pool is charged for the most connections it had leased at once since it was last cleared: an upper bound of what
+/// it can hold open. A pool that needs one more when the budget is spent takes it from the least recently used pool that
+/// has idle ones (that pool is cleared); when none has, the caller waits its turn. Proof: DataSourceRegistryTests.
+/// </remarks>
+public sealed class DataSourceRegistry : IAsyncDisposable
+{
+    private readonly ServerConnections _servers;
+    private readonly IsolationOptions _options;
+    private readonly Lock _lock = new();
+    private readonly Dictionary<(string Server, PgIdentifier Database), Pool> _pools = [];
+    private readonly LinkedList<Pool> _byUse = new(); // least recently used first
+    private readonly LinkedList<Waiter> _waiters = new();
+    private readonly Timer _idle;
+    private int _charged;
+    private bool _disposed;
+
+    /// <summary>An empty registry.</summary>
+    public DataSourceRegistry(ServerConnections servers, IOptions<IsolationOptions> options)
+    {
+        _servers = servers;
+        _options = options.Value;
+        _idle = new Timer(_ => PruneIdle(), null, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(30));
+    }
+
+    /// <summary>Upper bound of the server connections held open now; never above the budget.</summary>
+    public int Charged
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _charged;
+            }
+        }
+    }
+
+    /// <summary>Data sources kept now.</summary>
+    public int Count
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _pools.Count;
+            }
+        }
+    }
+
+    /// <summary>Rents an open connection; disposing the lease gives it back.</summary>
+    /// <exception cref="ConnectionBudgetException">No connection came free in time.</exception>
+    internal async ValueTask<ConnectionLease> RentAsync(
+        string server,
+        PgIdentifier database,
+        IIsolation isolation,
+        CancellationToken cancellationToken
+    )
+    {
+        Pool pool;
+        Waiter? waiter = null;
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            pool = GetOrAdd(server, database, isolation);
+            if (_waiters.Count > 0 && pool.Leased >= pool.Charged || !TryLease(pool))
+            {
+                waiter = new Waiter(pool);
+                _waiters.AddLast(waiter);
+                // A pool with a waiter is not thrown away between now and its turn.
+                pool.Waiting++;
+            }
+        }
+
+        if (waiter is not null)
+        {
+            await WaitAsync(waiter, cancellationToken);
+        }
+
+        try
+        {
+            return new ConnectionLease(this, pool, await pool.Source.OpenConnectionAsync(cancellationToken));
+        }
+        catch
+        {
+            Release(pool);
+            throw;
+        }
+    }
+
+    /// <summary>Forgets a database, closing its idle connections; its busy ones close when they come back.</summary>
+    public async Task ForgetAsync(string server, PgIdentifier database)
+    {
+        Pool? pool;
+        lock (_lock)
+        {
+            if (!_pools.Remove((server, database), out pool))
+            {
+                return;
+            }
+
+            _byUse.Remove(pool.Node);
+            pool.Forgotten = true;
+            _charged -= pool.Charged - pool.Leased;
+            pool.Charged = pool.Leased;
+            ServeWaiters();
+        }
+
+        await pool.Source.DisposeAsync();
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        List<Pool> pools;
+        lock (_lock)
+        {
+            _disposed = true;
+            pools = [.. _pools.Values];
+            _pools.Clear();
+        }
+
+        await _idle.DisposeAsync();
+        foreach (var pool in pools)
+        {
+            await pool.Source.DisposeAsync();
+        }
+    }
+
+    internal void Release(Pool pool)
+    {
+        lock (_lock)
+        {
+            pool.Leased--;
+            if (pool.Forgotten)
+            {
+                _charged--;
+                pool.Charged--;
+            }
+
+            ServeWaiters();
+        }
+    }
+
+    private Pool GetOrAdd(string server, PgIdentifier database, IIsolation isolation)
+    {
+        if (_pools.TryGetValue((server, database), out var pool))
+        {
+            if (_byUse.Last != pool.Node)
+            {
+                _byUse.Remove(pool.Node);
+                _byUse.AddLast(pool.Node);
+            }
+
+            pool.LastUsed = Stopwatch.GetTimestamp();
+            return pool;
+        }
+
+        if (_pools.Count >= _options.MaxDataSources)
+        {
+            for (var node = _byUse.First; node is not null; node = node.Next)
+            {
+                if (node.Value is { Leased: 0, Waiting: 0 })
+                {
+                    Remove(node.Value);
+                    break;
+                }
+            }
+        }
+
+        pool = new Pool((server, database), CreateSource(server, database, isolation));
+        _pools.Add(pool.Key, pool);
+        _byUse.AddLast(pool.Node);
+        return pool;
+    }
+
+    private NpgsqlDataSource CreateSource(string server, PgIdentifier database, IIsolation isolation)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(_servers.ConnectionString(server, database, SessionRole.App))
+        {
+            MaxPoolSize = _options.MaxConnectionsPerDatabase,
+            MinPoolSize = 0,
+            MaxAutoPrepare = isolation.AutoPreparedStatements,
+            AutoPrepareMinUsages = 2,
+            ConnectionIdleLifetime = Math.Max(1, (int)_options.IdleLifetime.TotalSeconds),
+            // A backend keeps about 70 KB for every schema it has touched, and DISCARD ALL does not free it.
+            ConnectionLifetime = 900,
+            // Everything that a session sets is transaction-local (the gate), nothing else is allowed to the request
+            // role that would outlive a transaction; so the reset that Npgsql would send with the next command is
+            // pure cost. Attack test 2 runs with and without it.
+            NoResetOnClose = true,
+            Timeout = Math.Max(1, (int)_options.ConnectionTimeout.TotalSeconds),
+            CommandTimeout = (int)_options.StatementTimeout.TotalSeconds + 5,
+        };
+#pragma warning disable RS0030 // This room makes the data sources.
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString) { Name = $"{server}/{database}" };
+#pragma warning restore RS0030
+        // Only built-in types are used; loading each database's types costs a query per new pool (7–150 ms).
+        builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
+        return builder.Build();
+    }
+
+    private bool TryLease(Pool pool)
+    {
+        if (pool.Leased == pool.Charged)
+        {
+            if (
+                pool.Charged >= _options.MaxConnectionsPerDatabase
+                || (_charged >= _options.ConnectionBudget && !TryReclaim())
+            )
+            {
+                return false;
+            }
+
+            _charged++;
+            pool.Charged++;
+        }
+
+        pool.Leased++;
+        return true;
+    }
+
+    private bool TryReclaim()
+    {
+        for (var node = _byUse.First; node is not null; node = node.Next)
+        {
+            var pool = node.Value;
+            if (pool.Charged > pool.Leased)
+            {
+                _charged -= pool.Charged - pool.Leased;
+                pool.Charged = pool.Leased;
+                // Idle connections close now, busy ones when they are returned: what stays open is at most Leased.
+                pool.Source.Clear();
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void ServeWaiters()
+    {
+        for (var node = _waiters.First; node is not null; )
+        {
+            var next = node.Next;
+            var pool = node.Value.Pool;
+            if (TryLease(pool))
+            {
+                _waiters.Remove(node);
+                pool.Waiting--;
+                if (!node.Value.Turn.TrySetResult())
+                {
+                    pool.Leased--; // it gave up a moment ago
+                }
+            }
+            else if (_charged >= _options.ConnectionBudget)
+            {
+                return; // in order: nobody behind may overtake for the last connection
+            }
+
+            node = next;
+        }
+    }
+
+    private async Task WaitAsync(Waiter waiter, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await waiter.Turn.Task.WaitAsync(_options.ConnectionTimeout, cancellationToken);
+        }
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
+        {
+            if (!waiter.Turn.TrySetCanceled(CancellationToken.None))
+            {
+                Release(waiter.Pool); // the turn came in the same moment
+            }
+            else
+            {
+                lock (_lock)
+                {
+                    if (_waiters.Remove(waiter))
+                    {
+                        waiter.Pool.Waiting--;
+                    }
+                }
+            }
+
+            throw e is TimeoutException ? new ConnectionBudgetException(_options.ConnectionBudget) : e;
+        }
+    }
+
+    private void PruneIdle()
+    {
+        lock (_lock)
+        {
+            var idle = _pools
+                .Values.Where(p =>
+                    p is { Leased: 0, Waiting: 0 } && Stopwatch.GetElapsedTime(p.LastUsed) > _options.IdleLifetime
+                )
+                .ToList();
+            idle.ForEach(Remove);
+        }
+    }
+
+    private void Remove(Pool pool)
+    {
+        _pools.Remove(pool.Key);
+        _byUse.Remove(pool.Node);
+        pool.Forgotten = true;
+        _charged -= pool.Charged;
+        pool.Charged = 0;
+        pool.Source.Dispose();
+    }
+
+    internal sealed class Pool
+    {
+        public Pool((string Server, PgIdentifier Database) key, NpgsqlDataSource source)
+        {
+            Key = key;
+            Source = source;
+            Node = new LinkedListNode<Pool>(this);
+            LastUsed = Stopwatch.GetTimestamp();
+        }
+
+        public (string Server, PgIdentifier Database) Key { get; }
+        public NpgsqlDataSource Source { get; }
+        public LinkedListNode<Pool> Node { get; }
+        public int Leased { get; set; }
+        public int Charged { get; set; }
+        public int Waiting { get; set; }
+        public bool Forgotten { get; set; }
+        public long LastUsed { get; set; }
+    }
+
+    private sealed record Waiter(Pool Pool)
+    {
+        public TaskCompletionSource Turn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+}
+
+/// <summary>An open connection of the request role, counted in the budget until disposed.</summary>
+internal sealed class ConnectionLease(
+    DataSourceRegistry registry,
+    DataSourceRegistry.Pool pool,
+    NpgsqlConnection connection
+) : IAsyncDisposable
+{
+    private bool _returned;
+
+    public NpgsqlConnection Connection => connection;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_returned)
+        {
+            _returned = true;
+            await connection.DisposeAsync();
+            registry.Release(pool);
+        }
+    }
+}
+
+/// <summary>The connection budget was spent for longer than a request may wait. Nothing was sent; try again.</summary>
+public sealed class ConnectionBudgetException(int budget)
+    : Exception($"All {budget} server connections stayed busy; the request was not started. Try again shortly.");

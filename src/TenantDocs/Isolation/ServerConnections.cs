@@ -1,0 +1,98 @@
+using System.Collections.Concurrent;
+using System.Security.Cryptography;
+using System.Text;
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Database;
+
+namespace TenantDocs.Isolation;
+
+/// <summary>As whom a connection is opened.</summary>
+public enum SessionRole
+{
+    /// <summary>Requests: subject to every policy.</summary>
+    App,
+
+    /// <summary>The server's administrator: makes databases, roles and schemas.</summary>
+    Admin,
+
+    /// <summary>Moves: reads and writes all rows of a tenant, replicates.</summary>
+    Mover,
+}
+
+/// <summary>
+/// How to reach the registered servers, in each role. The only place where connection strings are made.
+/// </summary>
+public sealed class ServerConnections
+{
+    private readonly ConcurrentDictionary<string, Server> _servers = new(StringComparer.Ordinal);
+
+    /// <summary>The registered servers.</summary>
+    public IReadOnlyCollection<Server> All => [.. _servers.Values.OrderBy(s => s.Name, StringComparer.Ordinal)];
+
+    /// <summary>Makes a server known to this process, or replaces what is known of it.</summary>
+    public void Register(Server server) => _servers[server.Name] = server;
+
+    /// <summary>A server by name.</summary>
+    /// <exception cref="KeyNotFoundException">No such server is registered.</exception>
+    public Server this[string name] =>
+        _servers.TryGetValue(name, out var server)
+            ? server
+            : throw new KeyNotFoundException($"No server '{name}' is registered.");
+
+    /// <summary>True when the server is registered.</summary>
+    public bool Contains(string name) => _servers.ContainsKey(name);
+
+    /// <summary>The password of one of the platform's login roles on a server: derived, so that it is kept nowhere.</summary>
+    public static string PasswordFor(Server server, PgIdentifier role) =>
+        Convert.ToHexStringLower(
+            HMACSHA256.HashData(Encoding.UTF8.GetBytes(server.RoleSecret), Encoding.UTF8.GetBytes(role.Name))
+        );
+
+    /// <summary>The connection string to a database in a role. Contains a password.</summary>
+    public string ConnectionString(string server, PgIdentifier database, SessionRole role)
+    {
+        var known = this[server];
+        var builder = new NpgsqlConnectionStringBuilder(known.ConnectionString)
+        {
+            Database = database.Name,
+            ApplicationName = $"tenantdocs-{role.ToText()}",
+            IncludeErrorDetail = false,
+        };
+        if (role is SessionRole.App or SessionRole.Mover)
+        {
+            var login = role is SessionRole.App ? DatabaseNames.AppRole : DatabaseNames.MoverRole;
+            builder.Username = login.Name;
+            builder.Password = PasswordFor(known, login);
+        }
+
+        return builder.ConnectionString;
+    }
+
+    /// <summary>
+    /// Opens one unpooled connection, for work that is not a request. The caller disposes it. Not counted in the
+    /// connection budget: operations are few and bounded by their workers.
+    /// </summary>
+    public async Task<NpgsqlConnection> OpenAsync(
+        string server,
+        PgIdentifier database,
+        SessionRole role,
+        CancellationToken cancellationToken
+    )
+    {
+        var settings = new NpgsqlConnectionStringBuilder(ConnectionString(server, database, role)) { Pooling = false };
+#pragma warning disable RS0030 // This room opens the connections.
+        var connection = new NpgsqlConnection(settings.ConnectionString);
+#pragma warning restore RS0030
+        try
+        {
+            await connection.OpenAsync(cancellationToken);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+}

@@ -1,0 +1,141 @@
+using Microsoft.Extensions.Options;
+using Npgsql;
+using TenantDocs.Catalog;
+
+namespace TenantDocs.Isolation;
+
+/// <summary>
+/// Runs units of work on a tenant's data, wherever it lives. The only way to tenant data.
+/// </summary>
+/// <remarks>
+/// A unit of work may run more than once: when the place that it was sent to no longer is the tenant's home (SQLSTATE
+/// TD001, raised before any of its statements took effect), it waits for the newer route and runs again there, within
+/// <see cref="IsolationOptions.MoveDeadline"/>. So it must hold no effect outside its session.
+/// </remarks>
+public sealed class TenantSessions(
+    DataSourceRegistry registry,
+    Isolations isolations,
+    ITenantRoutes routes,
+    IOptions<IsolationOptions> options,
+    TimeProvider time
+)
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(2);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>Runs a unit of work that only reads.</summary>
+    /// <exception cref="TenantUnavailableException">No place admitted it within the deadline.</exception>
+    /// <exception cref="ConnectionBudgetException">No connection came free in time.</exception>
+    public Task<T> ReadAsync<T>(
+        Tenant tenant,
+        Func<TenantSession, CancellationToken, Task<T>> work,
+        CancellationToken cancellationToken
+    ) => RunAsync(tenant, SessionMode.Read, work, cancellationToken);
+
+    /// <summary>Runs a unit of work that writes.</summary>
+    /// <exception cref="TenantUnavailableException">No place admitted it within the deadline; nothing was changed.</exception>
+    /// <exception cref="ConnectionBudgetException">No connection came free in time.</exception>
+    public Task<T> WriteAsync<T>(
+        Tenant tenant,
+        Func<TenantSession, CancellationToken, Task<T>> work,
+        CancellationToken cancellationToken
+    ) => RunAsync(tenant, SessionMode.Write, work, cancellationToken);
+
+    private async Task<T> RunAsync<T>(
+        Tenant tenant,
+        SessionMode mode,
+        Func<TenantSession, CancellationToken, Task<T>> work,
+        CancellationToken cancellationToken
+    )
+    {
+        ArgumentNullException.ThrowIfNull(tenant);
+        try
+        {
+            return await OnceAsync(tenant, mode, work, cancellationToken);
+        }
+        catch (Exception e) when (IsElsewhere(e))
+        {
+            return await AgainAsync(tenant, mode, work, cancellationToken);
+        }
+    }
+
+    private async Task<T> OnceAsync<T>(
+        Tenant tenant,
+        SessionMode mode,
+        Func<TenantSession, CancellationToken, Task<T>> work,
+        CancellationToken cancellationToken
+    )
+    {
+        var place = tenant.Placement;
+        await using var lease = await registry.RentAsync(
+            place.Server,
+            place.Database,
+            isolations[place.Isolation],
+            cancellationToken
+        );
+        return await work(new TenantSession(lease.Connection, tenant, mode), cancellationToken);
+    }
+
+    private async Task<T> AgainAsync<T>(
+        Tenant tenant,
+        SessionMode mode,
+        Func<TenantSession, CancellationToken, Task<T>> work,
+        CancellationToken cancellationToken
+    )
+    {
+        var start = time.GetTimestamp();
+        var pause = FirstPause;
+        while (true)
+        {
+            var fresh = await routes.RefreshAsync(tenant.Id, cancellationToken);
+            if (fresh is null)
+            {
+                throw new TenantUnavailableException(tenant);
+            }
+
+            if (!Admits(fresh, mode))
+            {
+                throw new TenantUnavailableException(fresh);
+            }
+
+            try
+            {
+                return await OnceAsync(fresh, mode, work, cancellationToken);
+            }
+            catch (Exception e) when (IsElsewhere(e))
+            {
+                // Fenced for a move's last milliseconds, or the route changed once more.
+            }
+
+            if (time.GetElapsedTime(start) + pause > options.Value.MoveDeadline)
+            {
+                throw new TenantUnavailableException(fresh);
+            }
+
+            await Task.Delay(pause, time, cancellationToken);
+            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+        }
+    }
+
+    /// <summary>What the catalog itself says no to will not become a yes by waiting.</summary>
+    private static bool Admits(Tenant tenant, SessionMode mode) =>
+        tenant.Status switch
+        {
+            TenantStatus.Active => tenant.AccessMode is AccessMode.ReadWrite
+                || (tenant.AccessMode is AccessMode.ReadOnly && mode is SessionMode.Read),
+            TenantStatus.Suspended => mode is SessionMode.Read,
+            _ => false,
+        };
+
+    // A place that is gone altogether (its database dropped after a move, its data source forgotten) is also "elsewhere":
+    // the newer route says where.
+    private static bool IsElsewhere(Exception e) =>
+        e
+            is PostgresException
+                {
+                    SqlState: TenantSqlState.NotAdmitted
+                        or PostgresErrorCodes.InvalidCatalogName
+                        or PostgresErrorCodes.InvalidSchemaName
+                }
+                or ObjectDisposedException { ObjectName: "Npgsql.NpgsqlDataSource" or "Npgsql.PoolingDataSource" };
+}
