@@ -192,6 +192,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
             MinPoolSize = 0,
             MaxAutoPrepare = isolation.AutoPreparedStatements,
             AutoPrepareMinUsages = 2,
+            SearchPath = isolation.SearchPath,
             ConnectionIdleLifetime = Math.Max(1, (int)_options.IdleLifetime.TotalSeconds),
             // A backend keeps about 70 KB for every schema it has touched, and DISCARD ALL does not free it.
             ConnectionLifetime = 900,

@@ -1,7 +1,6 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using TenantDocs.Database;
 
 namespace TenantDocs.Isolation;
 
@@ -17,7 +16,6 @@ public static class IsolationServiceCollectionExtensions
             .ValidateDataAnnotations()
             .ValidateOnStart();
         services.TryAddSingleton(TimeProvider.System);
-        services.TryAddSingleton(new DatabaseNames());
         services.TryAddSingleton<ServerConnections>();
         services.TryAddSingleton<DataSourceRegistry>();
         services.TryAddEnumerable([

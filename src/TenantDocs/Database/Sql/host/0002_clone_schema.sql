@@ -79,6 +79,11 @@ BEGIN
         EXECUTE format('ALTER FUNCTION %s%I(%s) OWNER TO %I', v_to, r.proname, r.arguments, r.proowner::regrole::text);
         EXECUTE format('REVOKE CREATE ON SCHEMA %I FROM %I', p_target, r.proowner::regrole::text);
     END LOOP;
+
+    INSERT INTO tenantdocs.schema_version (target, area, version, name, checksum)
+    SELECT p_target, v.area, v.version, v.name, v.checksum
+      FROM tenantdocs.schema_version AS v
+     WHERE v.target = p_source;
 END
 $$;
 REVOKE ALL ON FUNCTION tenantdocs.clone_schema(text, text) FROM PUBLIC;

@@ -1,0 +1,82 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Npgsql;
+
+namespace TenantDocs.Catalog;
+
+/// <summary>
+/// Listens to the catalog's notifications on a connection of its own and makes <see cref="TenantRoutes"/> forget what
+/// changed. While it is not connected, routes live for a second only.
+/// </summary>
+internal sealed partial class CatalogListener(
+    CatalogDatabase catalog,
+    TenantRoutes routes,
+    TimeProvider time,
+    ILogger<CatalogListener> logger
+) : BackgroundService
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        while (!stoppingToken.IsCancellationRequested)
+        {
+            try
+            {
+                if (catalog.IsOpen)
+                {
+                    await ListenAsync(stoppingToken);
+                }
+            }
+            catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception e)
+            {
+                if (routes.IsListening)
+                {
+                    ConnectionLost(logger, e);
+                }
+            }
+
+            routes.IsListening = false;
+            await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    private async Task ListenAsync(CancellationToken stoppingToken)
+    {
+        // The keep-alive finds a dead connection within seconds, not at the next notification that never comes.
+        var settings = new NpgsqlConnectionStringBuilder(catalog.ConnectionString) { Pooling = false, KeepAlive = 1 };
+#pragma warning disable RS0030 // The control database holds no tenant data; this room opens it.
+        await using var connection = new NpgsqlConnection(settings.ConnectionString);
+#pragma warning restore RS0030
+        connection.Notification += (_, notification) =>
+        {
+            if (Guid.TryParse(notification.Payload, out var id) && id != Guid.Empty)
+            {
+                routes.Forget(new TenantId(id));
+            }
+        };
+        await connection.OpenAsync(stoppingToken);
+        await using (var command = new NpgsqlCommand("LISTEN tenantdocs_tenants", connection))
+        {
+            await command.ExecuteNonQueryAsync(stoppingToken);
+        }
+
+        routes.ForgetAll(); // what was said before LISTEN was not heard
+        routes.IsListening = true;
+        while (true)
+        {
+            await connection.WaitAsync(stoppingToken);
+        }
+    }
+
+    [LoggerMessage(
+        1001,
+        LogLevel.Warning,
+        "The catalog's notifications stopped; routes are read again every second until they come back."
+    )]
+    private static partial void ConnectionLost(ILogger logger, Exception exception);
+}

@@ -1,0 +1,38 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace TenantDocs.Catalog;
+
+/// <summary>Settings of the section <c>Catalog</c>.</summary>
+public sealed class CatalogOptions
+{
+    /// <summary>Leads the names of the platform's databases on every server. Default <c>tenantdocs</c>.</summary>
+    [RegularExpression("^[a-z][a-z0-9_]{0,19}$")]
+    public string DatabasePrefix { get; set; } = "tenantdocs";
+
+    /// <summary>
+    /// From which the passwords of the platform's roles are derived, on servers that are registered from now on.
+    /// Default: a random one per server, kept in the catalog.
+    /// </summary>
+    public string? RoleSecret { get; set; }
+
+    /// <summary>How long a cached route is believed while the catalog's notifications arrive. Default 30 s.</summary>
+    public TimeSpan RouteLifetime { get; set; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How long it is believed while they do not. Default 1 s: a change is effective on every node within 2 s.</summary>
+    public TimeSpan RouteLifetimeWithoutNotifications { get; set; } = TimeSpan.FromSeconds(1);
+}
+
+/// <summary>One entry of the section <c>Servers</c>: a PostgreSQL cluster that holds tenants.</summary>
+public sealed class ServerOptions
+{
+    /// <summary>How an administrator connects: may create roles and databases.</summary>
+    [Required]
+    public string ConnectionString { get; set; } = "";
+
+    /// <summary>Where it is. Default <c>default</c>.</summary>
+    public string Region { get; set; } = "default";
+
+    /// <summary>How many tenants it is meant to hold. Default 10,000.</summary>
+    [Range(1, 10_000_000)]
+    public int Capacity { get; set; } = 10_000;
+}

@@ -1,0 +1,30 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Options;
+using TenantDocs.Database;
+using TenantDocs.Isolation;
+
+namespace TenantDocs.Catalog;
+
+/// <summary>Registers the Catalog room.</summary>
+public static class CatalogServiceCollectionExtensions
+{
+    /// <summary>The control database, tenants, routes and servers.</summary>
+    public static IServiceCollection AddCatalog(this IServiceCollection services)
+    {
+        services.AddOptions<CatalogOptions>().BindConfiguration("Catalog").ValidateDataAnnotations().ValidateOnStart();
+        services.TryAddSingleton(provider => new DatabaseNames(
+            provider.GetRequiredService<IOptions<CatalogOptions>>().Value.DatabasePrefix
+        ));
+        services.TryAddSingleton<CatalogDatabase>();
+        services.TryAddSingleton<CatalogSettings>();
+        services.TryAddSingleton<TenantCatalog>();
+        services.TryAddSingleton<TenantRoutes>();
+        services.TryAddSingleton<ITenantRoutes>(provider => provider.GetRequiredService<TenantRoutes>());
+        services.TryAddSingleton<ServerBootstrap>();
+        services.TryAddSingleton<IsolationSelfTest>();
+        services.TryAddSingleton<PlatformStartup>();
+        services.AddHostedService<CatalogListener>();
+        return services;
+    }
+}

@@ -1,0 +1,125 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Options;
+using TenantDocs.Isolation;
+
+namespace TenantDocs.Catalog;
+
+/// <summary>
+/// What this node knows of tenants: snapshots of the catalog, forgotten when it notifies a change
+/// (<see cref="CatalogListener"/>) and after a while in any case. Unknown names are not remembered.
+/// </summary>
+public sealed class TenantRoutes(TenantCatalog catalog, IOptions<CatalogOptions> options, TimeProvider time)
+    : ITenantRoutes
+{
+    private readonly ConcurrentDictionary<TenantId, Entry> _byId = new();
+    private readonly ConcurrentDictionary<string, TenantId> _bySlug = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<TenantId, Task<Tenant?>> _refreshing = new();
+    private long _forgets;
+
+    /// <summary>Set by the listener: whether notifications arrive.</summary>
+    internal bool IsListening { get; set; }
+
+    /// <summary>A tenant by slug; null when there is none.</summary>
+    public ValueTask<Tenant?> FindBySlugAsync(string slug, CancellationToken cancellationToken)
+    {
+        if (_bySlug.TryGetValue(slug, out var id) && TryGetFresh(id, out var tenant) && tenant.Slug == slug)
+        {
+            return new ValueTask<Tenant?>(tenant);
+        }
+
+        return LoadBySlugAsync(slug, cancellationToken);
+    }
+
+    /// <summary>A tenant by id; null when there is none.</summary>
+    public ValueTask<Tenant?> FindAsync(TenantId id, CancellationToken cancellationToken) =>
+        TryGetFresh(id, out var tenant)
+            ? new ValueTask<Tenant?>(tenant)
+            : new ValueTask<Tenant?>(RefreshAsync(id, cancellationToken));
+
+    /// <inheritdoc />
+    public Task<Tenant?> RefreshAsync(TenantId tenant, CancellationToken cancellationToken)
+    {
+        // One query for all that wait for the same tenant; nobody's cancellation ends it for the others.
+        var refresh = _refreshing.GetOrAdd(
+            tenant,
+            static (id, self) =>
+            {
+                var task = self.LoadAsync(id);
+                _ = task.ContinueWith(
+                    _ => self._refreshing.TryRemove(id, out var _),
+                    CancellationToken.None,
+                    TaskContinuationOptions.None,
+                    TaskScheduler.Default
+                );
+                return task;
+            },
+            this
+        );
+        return refresh.WaitAsync(cancellationToken);
+    }
+
+    /// <summary>Forgets one tenant, so that the next request reads the catalog.</summary>
+    public void Forget(TenantId tenant)
+    {
+        Interlocked.Increment(ref _forgets);
+        _byId.TryRemove(tenant, out _);
+    }
+
+    /// <summary>Forgets everything: after notifications may have been missed.</summary>
+    public void ForgetAll()
+    {
+        Interlocked.Increment(ref _forgets);
+        _byId.Clear();
+        _bySlug.Clear();
+    }
+
+    private bool TryGetFresh(TenantId id, out Tenant tenant)
+    {
+        var found = _byId.TryGetValue(id, out var entry) && time.GetElapsedTime(entry.ReadAt) < Lifetime;
+        tenant = entry.Tenant;
+        return found;
+    }
+
+    private TimeSpan Lifetime =>
+        IsListening ? options.Value.RouteLifetime : options.Value.RouteLifetimeWithoutNotifications;
+
+    private async Task<Tenant?> LoadAsync(TenantId id)
+    {
+        await Task.Yield(); // so that the dictionary holds this task before its end removes it
+        var forgets = Interlocked.Read(ref _forgets);
+        var readAt = time.GetTimestamp();
+        return Remember(await catalog.FindAsync(id, CancellationToken.None), readAt, forgets);
+    }
+
+    private async ValueTask<Tenant?> LoadBySlugAsync(string slug, CancellationToken cancellationToken)
+    {
+        var forgets = Interlocked.Read(ref _forgets);
+        var readAt = time.GetTimestamp();
+        var tenant = Remember(await catalog.FindBySlugAsync(slug, cancellationToken), readAt, forgets);
+        if (tenant is null)
+        {
+            _bySlug.TryRemove(slug, out _);
+        }
+
+        return tenant;
+    }
+
+    private Tenant? Remember(Tenant? tenant, long readAt, long forgets)
+    {
+        if (tenant is not null)
+        {
+            _byId[tenant.Id] = new Entry(tenant, readAt);
+            _bySlug[tenant.Slug] = tenant.Id;
+            // A notification that came while the query ran may have been about what the query did not see yet.
+            if (Interlocked.Read(ref _forgets) != forgets)
+            {
+                _byId.TryRemove(tenant.Id, out _);
+            }
+        }
+
+        return tenant;
+    }
+
+    // The age counts from before the query was sent: what changed while it ran is then not older than the lifetime.
+    private readonly record struct Entry(Tenant Tenant, long ReadAt);
+}

@@ -1,0 +1,13 @@
+using Microsoft.Extensions.DependencyInjection;
+using TenantDocs.Catalog;
+using TenantDocs.Isolation;
+
+namespace TenantDocs;
+
+/// <summary>Registers the engine.</summary>
+public static class TenantDocsServiceCollectionExtensions
+{
+    /// <summary>All rooms of the engine. The host then calls <see cref="PlatformStartup.OpenAsync"/>.</summary>
+    public static IServiceCollection AddTenantDocs(this IServiceCollection services) =>
+        services.AddCatalog().AddIsolation();
+}

@@ -1,7 +1,0 @@
-namespace TenantDocs.PostgresTests;
-
-public class SmokeTests
-{
-    [Fact]
-    public void Runs() => Assert.NotNull(typeof(global::Program).Assembly);
-}

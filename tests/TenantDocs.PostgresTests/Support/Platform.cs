@@ -1,0 +1,117 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Isolation;
+
+namespace TenantDocs.PostgresTests.Support;
+
+/// <summary>A whole engine on databases of its own (a random prefix), so that test classes run beside each other.</summary>
+public sealed class Platform : IAsyncDisposable
+{
+    // One secret for all: the roles belong to the test server, and every platform on it derives the same passwords.
+    public const string RoleSecret = "tests";
+
+    private readonly ServiceProvider _services;
+    private readonly string _prefix;
+
+    private Platform(ServiceProvider services, string prefix)
+    {
+        _services = services;
+        _prefix = prefix;
+    }
+
+    public IServiceProvider Services => _services;
+
+    public TenantSessions Sessions => Get<TenantSessions>();
+
+    public ServerConnections Servers => Get<ServerConnections>();
+
+    public CatalogDatabase Catalog => Get<CatalogDatabase>();
+
+    public static Dictionary<string, string?> Settings(string prefix) =>
+        new()
+        {
+            ["Catalog:DatabasePrefix"] = prefix,
+            ["Catalog:RoleSecret"] = RoleSecret,
+            // Many platforms share the test servers: no one of them may take all their connections.
+            ["Isolation:ConnectionBudget"] = "20",
+            ["Isolation:MaxConnectionsPerDatabase"] = "12",
+            ["Isolation:IdleLifetime"] = "00:00:30",
+        };
+
+    public static async Task<Platform> StartAsync(
+        string catalogServer,
+        IReadOnlyList<string> servers,
+        IReadOnlyDictionary<string, string?>? settings = null,
+        Action<IServiceCollection>? configure = null
+    )
+    {
+        var prefix = $"x{Guid.NewGuid():n}"[..12];
+        var all = Settings(prefix);
+        foreach (var (key, value) in settings ?? new Dictionary<string, string?>())
+        {
+            all[key] = value;
+        }
+
+        var collection = new ServiceCollection();
+        collection.AddSingleton<IConfiguration>(new ConfigurationBuilder().AddInMemoryCollection(all).Build());
+        collection.AddLogging();
+        collection.AddTenantDocs();
+        configure?.Invoke(collection);
+        var platform = new Platform(collection.BuildServiceProvider(), prefix);
+        await platform
+            .Get<PlatformStartup>()
+            .OpenAsync(
+                catalogServer,
+                [
+                    .. servers.Select(
+                        (s, i) => new ServerRegistration($"local-{i + 1}", new ServerOptions { ConnectionString = s })
+                    ),
+                ],
+                CancellationToken.None
+            );
+        return platform;
+    }
+
+    public T Get<T>()
+        where T : notnull => _services.GetRequiredService<T>();
+
+    public Task<NpgsqlConnection> OpenAsync(Tenant tenant, SessionRole role) =>
+        Servers.OpenAsync(tenant.Placement.Server, tenant.Placement.Database, role, CancellationToken.None);
+
+    public async ValueTask DisposeAsync()
+    {
+        var servers = Servers.All;
+        await _services.DisposeAsync();
+        foreach (var server in servers)
+        {
+            await DropDatabasesAsync(server.ConnectionString, _prefix);
+        }
+    }
+
+    public static async Task DropDatabasesAsync(string server, string prefix)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(server) { Database = "postgres", Pooling = false };
+        await using var connection = new NpgsqlConnection(settings.ConnectionString);
+        await connection.OpenAsync();
+        var names = new List<string>();
+        await using (
+            var list = new NpgsqlCommand("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", connection)
+        )
+        {
+            list.Parameters.AddWithValue(prefix + "_");
+            await using var reader = await list.ExecuteReaderAsync();
+            while (await reader.ReadAsync())
+            {
+                names.Add(reader.GetString(0));
+            }
+        }
+
+        foreach (var name in names)
+        {
+            await using var drop = new NpgsqlCommand($"DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)", connection);
+            await drop.ExecuteNonQueryAsync();
+        }
+    }
+}
