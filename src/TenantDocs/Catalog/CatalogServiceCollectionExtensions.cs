@@ -3,6 +3,7 @@ using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using TenantDocs.Database;
 using TenantDocs.Isolation;
+using TenantDocs.LocalPostgres;
 
 namespace TenantDocs.Catalog;
 
@@ -24,6 +25,12 @@ public static class CatalogServiceCollectionExtensions
         services.TryAddSingleton<ServerBootstrap>();
         services.TryAddSingleton<IsolationSelfTest>();
         services.TryAddSingleton<PlatformStartup>();
+        services
+            .AddOptions<LocalPostgresOptions>()
+            .BindConfiguration("LocalPostgres")
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        services.AddHostedService<PlatformHost>();
         services.AddHostedService<CatalogListener>();
         return services;
     }
