@@ -115,7 +115,9 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         || pg_catalog.setweight(pg_catalog.to_tsvector(('pg_catalog.' || p_language)::regconfig, pg_catalog.left(p_body, 200000)), 'B')
 $$;
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tenantdocs FROM PUBLIC;
+REVOKE ALL ON FUNCTION tenantdocs.enter_read(uuid, bigint), tenantdocs.enter_write(uuid, bigint),
+    tenantdocs.require(boolean, text, text), tenantdocs.search_vector(text, text, text),
+    tenantdocs.place_fence(uuid, bigint, text, text, text) FROM PUBLIC;
 GRANT USAGE ON SCHEMA tenantdocs TO tenantdocs_app, tenantdocs_mover, tenantdocs_search;
 GRANT EXECUTE ON FUNCTION tenantdocs.enter_read(uuid, bigint), tenantdocs.enter_write(uuid, bigint),
     tenantdocs.require(boolean, text, text), tenantdocs.search_vector(text, text, text)
