@@ -9,7 +9,7 @@ namespace TenantDocs.LocalPostgres;
 public sealed class LocalPostgresClusters : IAsyncDisposable
 {
     private static readonly TimeSpan LockDeadline = TimeSpan.FromMinutes(3);
-    private static readonly TimeSpan Watch = TimeSpan.FromMilliseconds(400);
+    private static readonly TimeSpan Watch = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(30);
     private readonly string _dataFolder;
     private readonly ILogger _log;
