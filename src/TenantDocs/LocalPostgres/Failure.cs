@@ -93,6 +93,11 @@ internal static class Failure
     {
         try
         {
+            while (!Directory.Exists(path) && Path.GetDirectoryName(path) is { } parent)
+            {
+                path = parent;
+            }
+
             return (new DriveInfo(path).AvailableFreeSpace / 1_048_576).ToString(CultureInfo.InvariantCulture);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)

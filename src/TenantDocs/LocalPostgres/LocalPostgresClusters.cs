@@ -150,7 +150,11 @@ public sealed class LocalPostgresClusters : IAsyncDisposable
 
     private async Task<TimeSpan> RestartAsync(LocalPostgresCluster cluster, TimeSpan delay)
     {
-        _log.Died(cluster.Name, cluster.Entry.ProcessId);
+        if (delay == Watch)
+        {
+            _log.Died(cluster.Name, cluster.Entry.ProcessId);
+        }
+
         try
         {
             await using var held = await LockAsync(_dataFolder, _time, _stopping.Token);

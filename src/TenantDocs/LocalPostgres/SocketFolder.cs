@@ -10,7 +10,7 @@ internal static class SocketFolder
 
     public static string File(string folder, int port) => Path.Combine(folder, FileName + port);
 
-    /// <summary>Below the cluster's folder, or a short folder of our own under the temporary folder; null on Windows.</summary>
+    /// <summary>Called before a start. Below the cluster's folder, or a short folder of our own under the temporary folder; null on Windows.</summary>
     /// <param name="root">The cluster's folder.</param>
     /// <param name="remembered">The folder of the last start.</param>
     /// <param name="user">The server's user, who becomes its owner.</param>
@@ -35,6 +35,13 @@ internal static class SocketFolder
         }
 
         PrivateFile.CreateFolder(folder, PrivateFile.OwnerFolder);
+        // The folder is this cluster's alone and its server does not run. What a killed one left carries its process number, and
+        // PostgreSQL would refuse to start while any process has that number, be it another one or a dead one nobody waited for.
+        foreach (var left in Directory.GetFiles(folder, FileName + "*"))
+        {
+            System.IO.File.Delete(left);
+        }
+
         await user.OwnAsync(folder, cancel);
         return folder;
     }

@@ -111,7 +111,7 @@ public class ClusterLifeTests
         );
 
         TestContext.Current.TestOutputHelper?.WriteLine($"started again after {watch.ElapsedMilliseconds} ms");
-        Assert.NotEmpty(folder.Log.WithId(Died));
+        Assert.Single(folder.Log.WithId(Died));
         Assert.Equal(connection, cluster.ConnectionString);
         Assert.Equal("1", await LocalFolder.AskAsync(connection, "SELECT 1"));
     }
@@ -120,7 +120,8 @@ public class ClusterLifeTests
     public async Task A_lock_file_with_the_number_of_another_process_does_not_prevent_a_start()
     {
         await using var folder = new LocalFolder();
-        await (await folder.StartAsync()).DisposeAsync();
+        var first = await folder.StartAsync();
+        await first.DisposeAsync();
         // As after a power failure and a new boot: the number now belongs to something else, here to this test.
         var stale =
             $"{Environment.ProcessId}\n{folder.Cluster.Data}\n1700000000\n5432\n\n127.0.0.1\n       0         0\nready   \n";
