@@ -96,6 +96,9 @@ public readonly struct Result<T>
     public TOut Match<TOut>(Func<T, TOut> success, Func<Error, TOut> failure) =>
         Error is null ? success(_value!) : failure(Error);
 
+    /// <summary>Goes on with the value; an error stays.</summary>
+    public Result<TOut> Then<TOut>(Func<T, Result<TOut>> next) => Error is { } error ? error : next(_value!);
+
     /// <summary>A success.</summary>
     public static implicit operator Result<T>(T value) => new(value, null);
 

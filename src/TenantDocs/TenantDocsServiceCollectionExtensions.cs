@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using TenantDocs.Catalog;
+using TenantDocs.Documents;
 using TenantDocs.Isolation;
 
 namespace TenantDocs;
@@ -9,5 +10,5 @@ public static class TenantDocsServiceCollectionExtensions
 {
     /// <summary>All rooms of the engine. The host then calls <see cref="PlatformStartup.OpenAsync"/>.</summary>
     public static IServiceCollection AddTenantDocs(this IServiceCollection services) =>
-        services.AddCatalog().AddIsolation();
+        services.AddCatalog().AddIsolation().AddDocuments();
 }

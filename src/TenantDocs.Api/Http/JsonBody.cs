@@ -49,9 +49,17 @@ internal sealed class JsonBody : IDisposable
     public JsonElement Root => _document.RootElement;
 
     /// <summary>Reads the request's body: 415 for another media type, 413 for too much, 400 for what is not an object.</summary>
+    public static Task<Result<JsonBody>> ReadAsync(
+        HttpRequest request,
+        BodyForm form,
+        CancellationToken cancellationToken
+    ) => ReadAsync(request, form, limit: null, cancellationToken);
+
+    /// <summary>The same with a limit of the operation's own, in bytes.</summary>
     public static async Task<Result<JsonBody>> ReadAsync(
         HttpRequest request,
         BodyForm form,
+        int? limit,
         CancellationToken cancellationToken
     )
     {
@@ -61,7 +69,9 @@ internal sealed class JsonBody : IDisposable
             return refused;
         }
 
-        var read = await RequestBody.ReadAsync(request, cancellationToken);
+        var read = limit is { } bytes
+            ? await RequestBody.ReadAsync(request, bytes, cancellationToken)
+            : await RequestBody.ReadAsync(request, cancellationToken);
         if (read.Error is { } error)
         {
             return error;

@@ -87,12 +87,7 @@ internal sealed record DocumentMoment(
     {
         var now = DocumentRules.Microseconds(Now);
         var least = Current.UpdatedAt.AddMicroseconds(1);
-        return Current with
-        {
-            Version = Current.Version + 1,
-            UpdatedAt = now > least ? now : least,
-            UpdatedBy = Actor,
-        };
+        return Current with { Version = Current.Version + 1, UpdatedAt = now > least ? now : least, UpdatedBy = Actor };
     }
 
     public Result<Document?> With(Result<DocumentContent> content)
@@ -165,6 +160,5 @@ internal sealed record DocumentStep(Document? Before, Document? After, DocumentC
 
     private static long InTrash(Document? document) => document is { DeletedAt: not null } ? 1 : 0;
 
-    private static long BytesOf(Document? document) =>
-        document is null ? 0 : DocumentRules.BytesOf(document.Content);
+    private static long BytesOf(Document? document) => document is null ? 0 : DocumentRules.BytesOf(document.Content);
 }

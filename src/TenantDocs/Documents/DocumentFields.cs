@@ -142,9 +142,7 @@ public sealed class DocumentFields
 
                 break;
             default:
-                _faults[name] = [
-                    ReadOnlyNames.Contains(name) ? "This field is read-only." : "This field is unknown.",
-                ];
+                _faults[name] = [ReadOnlyNames.Contains(name) ? "This field is read-only." : "This field is unknown."];
                 break;
         }
     }
@@ -187,7 +185,10 @@ public sealed class DocumentFields
             return [];
         }
 
-        if (value.ValueKind is JsonValueKind.Array && value.EnumerateArray().All(t => t.ValueKind is JsonValueKind.String))
+        if (
+            value.ValueKind is JsonValueKind.Array
+            && value.EnumerateArray().All(t => t.ValueKind is JsonValueKind.String)
+        )
         {
             return DocumentRules.TidyTags(value.EnumerateArray().Select(t => t.GetString()!));
         }

@@ -46,9 +46,9 @@ internal static class DocumentListSql
         };
         var descending =
             shape.Sort
-                is DocumentSort.UpdatedAtDescending
-                    or DocumentSort.CreatedAtDescending
-                    or DocumentSort.TitleDescending;
+            is DocumentSort.UpdatedAtDescending
+                or DocumentSort.CreatedAtDescending
+                or DocumentSort.TitleDescending;
         var (way, beyond) = descending ? ("DESC", "<") : ("ASC", ">");
         return $"""
             SELECT {DocumentSql.Columns}{(shape.Body ? ", d.body" : "")}

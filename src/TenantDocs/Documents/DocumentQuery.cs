@@ -82,3 +82,6 @@ public sealed record SearchPosition(float Score, Guid Id);
 /// <param name="Score">Higher is better; comparable within one search only.</param>
 /// <param name="Highlights">Passages as HTML: the words found in <c>mark</c>, everything else escaped.</param>
 public sealed record DocumentHit(Guid Id, string Title, float Score, IReadOnlyList<string> Highlights);
+
+/// <summary>Where a page of versions ended.</summary>
+public sealed record VersionPosition(long Version);

@@ -21,7 +21,7 @@ internal sealed partial class DocumentRepository
         CancellationToken cancellationToken
     )
     {
-        if (DocumentRules.Judge(content, options.Value.MaxBodyBytes) is { } error)
+        if (DocumentRules.Judge(content, MaxBody(write)) is { } error)
         {
             return error;
         }
@@ -69,13 +69,7 @@ internal sealed partial class DocumentRepository
                 return refusal;
             }
 
-            var moment = new DocumentMoment(
-                current!,
-                earlier,
-                write.Actor,
-                time.GetUtcNow(),
-                options.Value.MaxBodyBytes
-            );
+            var moment = new DocumentMoment(current!, earlier, write.Actor, time.GetUtcNow(), MaxBody(write));
             var step = DocumentStep.Of(change, moment);
             if (step.Error is { } error)
             {
@@ -118,12 +112,7 @@ internal sealed partial class DocumentRepository
             async (session, token) =>
             {
                 await using var batch = session.CreateBatch();
-                batch.Add(
-                    DocumentSql.Expired,
-                    SqlValue.Of(tenant.Id.Value),
-                    SqlValue.Of(before),
-                    SqlValue.Of(limit)
-                );
+                batch.Add(DocumentSql.Expired, SqlValue.Of(tenant.Id.Value), SqlValue.Of(before), SqlValue.Of(limit));
                 await using var reader = await batch.ReadAsync(token);
                 var found = new List<(Guid Id, long Version, long Bytes)>();
                 while (await reader.ReadAsync(token))
@@ -151,17 +140,12 @@ internal sealed partial class DocumentRepository
                 foreach (var (id, version, bytes) in expired)
                 {
                     batch
-                        .Add(
-                            DocumentSql.Purge,
-                            SqlValue.Of(tenant.Id.Value),
-                            SqlValue.Of(id),
-                            SqlValue.Of(version)
-                        )
+                        .Add(DocumentSql.Purge, SqlValue.Of(tenant.Id.Value), SqlValue.Of(id), SqlValue.Of(version))
                         .AddCount(
                             tenant,
                             new DocumentCounts(0, -1, -bytes, -version),
                             new DocumentFeedItem(0, DocumentChangeType.Purged, id, version, now, SweepActor),
-                            new DocumentLimits(null, null)
+                            DocumentLimits.None
                         );
                 }
 
@@ -171,6 +155,9 @@ internal sealed partial class DocumentRepository
             cancellationToken
         );
     }
+
+    private int MaxBody(DocumentWrite write) =>
+        (int)Math.Min(options.Value.MaxBodyBytes, write.Limits.BodyBytes ?? int.MaxValue);
 
     private static Error? Refuse(Document? current, DocumentChange change, DocumentWrite write)
     {
@@ -237,7 +224,9 @@ internal sealed partial class DocumentRepository
                         : null;
                 }
 
-                var kept = await reader.NextResultAsync(token) ? await ReadKeptAsync(reader, tenant, write, token) : null;
+                var kept = await reader.NextResultAsync(token)
+                    ? await ReadKeptAsync(reader, tenant, write, token)
+                    : null;
                 return (current, earlier, kept);
             },
             cancellationToken

@@ -71,12 +71,7 @@ internal sealed partial class DocumentRepository(
                 // The items before the head: a change that commits between the two statements makes "caught up" false,
                 // never the other way round.
                 batch
-                    .Add(
-                        DocumentSql.Feed,
-                        SqlValue.Of(tenant.Id.Value),
-                        SqlValue.Of(after),
-                        SqlValue.Of(limit)
-                    )
+                    .Add(DocumentSql.Feed, SqlValue.Of(tenant.Id.Value), SqlValue.Of(after), SqlValue.Of(limit))
                     .Add(DocumentSql.Head, SqlValue.Of(tenant.Id.Value));
                 await using var reader = await batch.ReadAsync(token);
                 var items = new List<DocumentFeedItem>();
@@ -106,8 +101,11 @@ internal sealed partial class DocumentRepository(
 
     private static bool ByTitle(DocumentSort sort) => sort is DocumentSort.Title or DocumentSort.TitleDescending;
 
-    private static async Task<Document?> ReadOneAsync(NpgsqlDataReader reader, Tenant tenant, CancellationToken token) =>
-        await reader.ReadAsync(token) ? DocumentReading.Read(reader, tenant.Id.Value, body: true) : null;
+    private static async Task<Document?> ReadOneAsync(
+        NpgsqlDataReader reader,
+        Tenant tenant,
+        CancellationToken token
+    ) => await reader.ReadAsync(token) ? DocumentReading.Read(reader, tenant.Id.Value, body: true) : null;
 
     private static async Task<Page<Document, DocumentPosition>> ReadPageAsync(
         NpgsqlDataReader reader,

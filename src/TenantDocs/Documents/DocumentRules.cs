@@ -52,11 +52,7 @@ public static partial class DocumentRules
         var faults = Check(content);
         if (faults.Count > 0)
         {
-            return new Error(
-                ErrorKind.Invalid,
-                "validation-failed",
-                "The document has faults; nothing was changed."
-            )
+            return new Error(ErrorKind.Invalid, "validation-failed", "The document has faults; nothing was changed.")
             {
                 Errors = faults,
             };

@@ -8,8 +8,7 @@ internal static class DocumentSql
         "d.tenant_id, d.id, d.title, d.content_type, d.status, d.collection_id, d.tags, d.metadata, d.version, "
         + "d.created_at, d.created_by, d.updated_at, d.updated_by, d.deleted_at";
 
-    public const string Find =
-        $"SELECT {Columns}, d.body FROM documents AS d WHERE d.tenant_id = $1 AND d.id = $2";
+    public const string Find = $"SELECT {Columns}, d.body FROM documents AS d WHERE d.tenant_id = $1 AND d.id = $2";
 
     public const string FindVersion = """
         SELECT v.tenant_id, v.title, v.body, v.content_type, v.status, v.collection_id, v.tags, v.metadata
@@ -106,8 +105,9 @@ internal static class DocumentSql
 
     /// <summary>
     /// Always last: its row lock makes the tenant's commits one after the other, so it is held as shortly as can be.
-    /// $2–$5 differences of documents, trashed, bytes and versions; $6–$10 the change; $11, $12 the limits. A limit binds
-    /// only what grows: who is over it may still delete. The message carries what was used before.
+    /// $2–$5 differences of documents, trashed, bytes and versions; $6–$10 the change; $11, $12 the limits, of which the
+    /// trash is a part. A limit binds only what grows: who is over it may still delete. The message carries what was used
+    /// before.
     /// </summary>
     public const string Count = """
         WITH state AS (
@@ -115,12 +115,12 @@ internal static class DocumentSql
                SET seq = seq + 1, documents = documents + $2, trashed = trashed + $3, bytes = bytes + $4,
                    versions = versions + $5
              WHERE tenant_id = $1
-            RETURNING seq, documents, bytes),
+            RETURNING seq, documents + trashed AS held, bytes),
         change AS (
             INSERT INTO document_changes (tenant_id, seq, type, document_id, version, at, actor)
             SELECT $1, seq, $6, $7, $8, $9, $10 FROM state)
         SELECT tenantdocs.require(count(*) = 1, 'TD004', 'the tenant has no state row'),
-               tenantdocs.require($2 <= 0 OR $11 IS NULL OR max(documents) <= $11, 'TD402', (max(documents) - $2)::text),
+               tenantdocs.require($2 + $3 <= 0 OR $11 IS NULL OR max(held) <= $11, 'TD402', (max(held) - $2 - $3)::text),
                tenantdocs.require($4 <= 0 OR $12 IS NULL OR max(bytes) <= $12, 'TD403', (max(bytes) - $4)::text)
           FROM state
         """;

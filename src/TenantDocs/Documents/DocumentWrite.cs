@@ -22,13 +22,18 @@ public sealed record DocumentWrite
     public DocumentIdempotency? Idempotency { get; init; }
 
     /// <summary>The most that the tenant may hold; null members are unlimited.</summary>
-    public DocumentLimits Limits { get; init; } = new(null, null);
+    public DocumentLimits Limits { get; init; } = DocumentLimits.None;
 }
 
-/// <summary>What a tenant may hold.</summary>
-/// <param name="Documents">Live documents; null = unlimited.</param>
-/// <param name="Bytes">Bytes of current titles and bodies, live and in the trash; null = unlimited.</param>
-public sealed record DocumentLimits(long? Documents, long? Bytes);
+/// <summary>What a tenant may hold; null = unlimited.</summary>
+/// <param name="Documents">Documents, those in the trash too.</param>
+/// <param name="Bytes">Bytes of current titles and bodies, those in the trash too.</param>
+/// <param name="BodyBytes">Bytes of one body, where that is less than <see cref="DocumentsOptions.MaxBodyBytes"/>.</param>
+public sealed record DocumentLimits(long? Documents, long? Bytes, long? BodyBytes)
+{
+    /// <summary>No limits but those of all tenants.</summary>
+    public static DocumentLimits None { get; } = new(null, null, null);
+}
 
 /// <summary>An idempotency key and what is kept under it, in the transaction of the write itself.</summary>
 /// <param name="Key">The client's key; at most 255 characters.</param>

@@ -51,12 +51,12 @@ public interface IDocumentRepository
         CancellationToken cancellationToken
     );
 
-    /// <summary>Versions, newest first, before version <paramref name="before"/>; null when there is no such document.</summary>
-    public Task<Page<DocumentVersion, object>?> ListVersionsAsync(
+    /// <summary>Versions, newest first, before <paramref name="before"/>; null when there is no such document.</summary>
+    public Task<Page<DocumentVersion, VersionPosition>?> ListVersionsAsync(
         Tenant tenant,
         Guid id,
         int limit,
-        long? before,
+        VersionPosition? before,
         bool trashed,
         CancellationToken cancellationToken
     );

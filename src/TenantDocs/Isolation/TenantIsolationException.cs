@@ -30,6 +30,9 @@ public static class TenantSqlState
     /// <summary>A tenant write under another isolation level than READ COMMITTED.</summary>
     public const string WrongIsolationLevel = "TD003";
 
+    /// <summary>The tenant's counters are missing: its tables are not whole.</summary>
+    public const string NoState = "TD004";
+
     /// <summary>The document is not at the version that the write expected.</summary>
     public const string VersionMismatch = "TD412";
 

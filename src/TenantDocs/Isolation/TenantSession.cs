@@ -147,8 +147,8 @@ public static class SqlValue
     /// <summary>timestamptz or NULL.</summary>
     public static NpgsqlParameter Of(DateTimeOffset? value) => Nullable(value?.UtcDateTime, NpgsqlDbType.TimestampTz);
 
-    /// <summary>jsonb, from JSON text.</summary>
-    public static NpgsqlParameter Json(string? value) => Reference(value, NpgsqlDbType.Jsonb);
+    /// <summary>json, from JSON text: kept letter by letter.</summary>
+    public static NpgsqlParameter Json(string? value) => Reference(value, NpgsqlDbType.Json);
 
     private static NpgsqlParameter Reference<T>(T? value, NpgsqlDbType type)
         where T : class =>

@@ -1,0 +1,20 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace TenantDocs.Documents;
+
+/// <summary>Registers the Documents room.</summary>
+public static class DocumentsServiceCollectionExtensions
+{
+    /// <summary>The repository and the sweeper of the trash. Needs the rooms Isolation and Catalog.</summary>
+    public static IServiceCollection AddDocuments(this IServiceCollection services)
+    {
+        services
+            .AddOptions<DocumentsOptions>()
+            .BindConfiguration("Documents")
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        services.TryAddSingleton<IDocumentRepository, DocumentRepository>();
+        return services;
+    }
+}
