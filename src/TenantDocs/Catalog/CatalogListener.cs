@@ -5,12 +5,13 @@ using Npgsql;
 namespace TenantDocs.Catalog;
 
 /// <summary>
-/// Listens to the catalog's notifications on a connection of its own and makes <see cref="TenantRoutes"/> forget what
-/// changed. While it is not connected, routes live for a second only.
+/// Listens to the catalog's notifications on a connection of its own and makes <see cref="TenantRoutes"/> and
+/// <see cref="ApiKeyRing"/> forget what changed. While it is not connected, what they know lives for a second only.
 /// </summary>
 internal sealed partial class CatalogListener(
     CatalogDatabase catalog,
     TenantRoutes routes,
+    ApiKeyRing keys,
     TimeProvider time,
     ILogger<CatalogListener> logger
 ) : BackgroundService
@@ -40,7 +41,7 @@ internal sealed partial class CatalogListener(
                 }
             }
 
-            routes.IsListening = false;
+            SetListening(false);
             await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -54,23 +55,41 @@ internal sealed partial class CatalogListener(
 #pragma warning restore RS0030
         connection.Notification += (_, notification) =>
         {
-            if (Guid.TryParse(notification.Payload, out var id) && id != Guid.Empty)
+            if (!Guid.TryParse(notification.Payload, out var id) || id == Guid.Empty)
+            {
+                return;
+            }
+
+            if (notification.Channel == "tenantdocs_api_keys")
+            {
+                keys.Forget(id);
+            }
+            else
             {
                 routes.Forget(new TenantId(id));
             }
         };
         await connection.OpenAsync(stoppingToken);
-        await using (var command = new NpgsqlCommand("LISTEN tenantdocs_tenants", connection))
+        await using (
+            var command = new NpgsqlCommand("LISTEN tenantdocs_tenants; LISTEN tenantdocs_api_keys", connection)
+        )
         {
             await command.ExecuteNonQueryAsync(stoppingToken);
         }
 
         routes.ForgetAll(); // what was said before LISTEN was not heard
-        routes.IsListening = true;
+        keys.ForgetAll();
+        SetListening(true);
         while (true)
         {
             await connection.WaitAsync(stoppingToken);
         }
+    }
+
+    private void SetListening(bool isListening)
+    {
+        routes.IsListening = isListening;
+        keys.IsListening = isListening;
     }
 
     [LoggerMessage(

@@ -14,6 +14,12 @@ public static class CatalogServiceCollectionExtensions
     public static IServiceCollection AddCatalog(this IServiceCollection services)
     {
         services.AddOptions<CatalogOptions>().BindConfiguration("Catalog").ValidateDataAnnotations().ValidateOnStart();
+        services
+            .AddOptions<TiersOptions>()
+            .BindConfiguration("Tiers")
+            .PostConfigure(tiers => tiers.AddDefaults())
+            .ValidateOnStart();
+        services.TryAddEnumerable(ServiceDescriptor.Singleton<IValidateOptions<TiersOptions>, TiersValidation>());
         services.TryAddSingleton(provider => new DatabaseNames(
             provider.GetRequiredService<IOptions<CatalogOptions>>().Value.DatabasePrefix
         ));
@@ -22,6 +28,8 @@ public static class CatalogServiceCollectionExtensions
         services.TryAddSingleton<TenantCatalog>();
         services.TryAddSingleton<TenantRoutes>();
         services.TryAddSingleton<ITenantRoutes>(provider => provider.GetRequiredService<TenantRoutes>());
+        services.TryAddSingleton<ApiKeys>();
+        services.TryAddSingleton<ApiKeyRing>();
         services.TryAddSingleton<ServerBootstrap>();
         services.TryAddSingleton<IsolationSelfTest>();
         services.TryAddSingleton<PlatformStartup>();
@@ -32,6 +40,7 @@ public static class CatalogServiceCollectionExtensions
             .ValidateOnStart();
         services.AddHostedService<PlatformHost>();
         services.AddHostedService<CatalogListener>();
+        services.AddHostedService<ApiKeyUses>();
         return services;
     }
 }

@@ -1,0 +1,153 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace TenantDocs.Catalog;
+
+/// <summary>
+/// The API keys that this node has seen, forgotten when the catalog notifies a change and after a while in any case, so
+/// that a revoked key is refused within 2 s. Unknown keys are not remembered. Also notes when keys are used.
+/// </summary>
+public sealed class ApiKeyRing(ApiKeys keys, IOptions<CatalogOptions> options, TimeProvider time)
+{
+    private const int MostEntries = 50_000;
+    private static readonly TimeSpan UsePrecision = TimeSpan.FromMinutes(1);
+
+    private readonly ConcurrentDictionary<ApiKeyHash, Entry> _byHash = new();
+    private readonly ConcurrentDictionary<Guid, ApiKeyHash> _byId = new();
+    private readonly ConcurrentQueue<Entry> _used = new();
+    private long _forgets;
+
+    /// <summary>Set by the listener: whether notifications arrive.</summary>
+    internal bool IsListening { get; set; }
+
+    /// <summary>The key, if it may be used now; null when it is unknown, revoked or has expired.</summary>
+    public ValueTask<ApiKey?> FindAsync(ApiKeyHash hash, CancellationToken cancellationToken) =>
+        _byHash.TryGetValue(hash, out var entry) && time.GetElapsedTime(entry.ReadAt) < Lifetime
+            ? new ValueTask<ApiKey?>(Use(entry))
+            : LoadAsync(hash, cancellationToken);
+
+    /// <summary>Forgets one key, so that its next use reads the catalog.</summary>
+    public void Forget(Guid id)
+    {
+        Interlocked.Increment(ref _forgets);
+        if (_byId.TryRemove(id, out var hash))
+        {
+            _byHash.TryRemove(hash, out _);
+        }
+    }
+
+    /// <summary>Forgets everything: after notifications may have been missed.</summary>
+    public void ForgetAll()
+    {
+        Interlocked.Increment(ref _forgets);
+        _byHash.Clear();
+        _byId.Clear();
+    }
+
+    /// <summary>Writes down the uses since the last call.</summary>
+    internal async Task WriteUsesAsync(CancellationToken cancellationToken)
+    {
+        var uses = new Dictionary<Guid, DateTimeOffset>();
+        while (uses.Count < 1000 && _used.TryDequeue(out var entry))
+        {
+            uses[entry.Key.Id] = new DateTimeOffset(Interlocked.Read(ref entry.UsedAt), TimeSpan.Zero);
+        }
+
+        if (uses.Count > 0)
+        {
+            await keys.TouchAsync(uses, cancellationToken);
+        }
+    }
+
+    private TimeSpan Lifetime =>
+        IsListening ? options.Value.RouteLifetime : options.Value.RouteLifetimeWithoutNotifications;
+
+    private async ValueTask<ApiKey?> LoadAsync(ApiKeyHash hash, CancellationToken cancellationToken)
+    {
+        var forgets = Interlocked.Read(ref _forgets);
+        var readAt = time.GetTimestamp();
+        if (await keys.FindAsync(hash, cancellationToken) is not { } key)
+        {
+            _byHash.TryRemove(hash, out _);
+            return null;
+        }
+
+        if (_byHash.Count >= MostEntries)
+        {
+            ForgetAll();
+        }
+
+        var entry = new Entry(key, readAt, key.LastUsedAt?.UtcTicks ?? 0);
+        _byHash[hash] = entry;
+        _byId[key.Id] = hash;
+        // A notification that came while the query ran may have been about what the query did not see yet.
+        if (Interlocked.Read(ref _forgets) != forgets)
+        {
+            _byHash.TryRemove(hash, out _);
+        }
+
+        return Use(entry);
+    }
+
+    private ApiKey? Use(Entry entry)
+    {
+        var now = time.GetUtcNow();
+        if (entry.Key.ExpiresAt <= now)
+        {
+            return null;
+        }
+
+        var before = Interlocked.Read(ref entry.UsedAt);
+        if (
+            now.UtcTicks - before >= UsePrecision.Ticks
+            && Interlocked.CompareExchange(ref entry.UsedAt, now.UtcTicks, before) == before
+        )
+        {
+            _used.Enqueue(entry);
+        }
+
+        return entry.Key;
+    }
+
+    // The age counts from before the query was sent.
+    private sealed class Entry(ApiKey key, long readAt, long usedAt)
+    {
+        public readonly ApiKey Key = key;
+        public readonly long ReadAt = readAt;
+        public long UsedAt = usedAt;
+    }
+}
+
+/// <summary>Writes down when keys were used, behind the requests' backs: once a second for all, once a minute for each.</summary>
+internal sealed partial class ApiKeyUses(ApiKeyRing ring, TimeProvider time, ILogger<ApiKeyUses> logger)
+    : BackgroundService
+{
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(TimeSpan.FromSeconds(1), time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+            {
+                try
+                {
+                    await ring.WriteUsesAsync(stoppingToken);
+                }
+                catch (Exception e) when (e is not OperationCanceledException)
+                {
+                    // Only a hint for people; the next use of the key after a minute tries again.
+                    NotWritten(logger, e);
+                }
+            }
+        }
+        catch (OperationCanceledException)
+        {
+            // The host stops.
+        }
+    }
+
+    [LoggerMessage(1010, LogLevel.Warning, "When API keys were last used could not be written down.")]
+    private static partial void NotWritten(ILogger logger, Exception exception);
+}
