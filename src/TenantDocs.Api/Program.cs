@@ -1,7 +1,17 @@
+using TenantDocs;
+using TenantDocs.Api.Http;
+
 var builder = WebApplication.CreateBuilder(
     new WebApplicationOptions { Args = args, ContentRootPath = AppContext.BaseDirectory }
 );
+builder.Services.AddTenantDocs();
+builder.Services.AddHttp(builder.Configuration);
+
 var app = builder.Build();
+app.UseHttp();
+app.MapHttp();
+app.MapTenantApi();
+app.MapAdminApi();
 app.Run();
 
 /// <summary>The web host; public so that tests can start it in-process.</summary>

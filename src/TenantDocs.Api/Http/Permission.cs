@@ -37,6 +37,9 @@ internal sealed record Permission(string Name, Role AtLeast)
             AuditRead,
         }.ToFrozenDictionary(p => p.Name);
 
+    /// <summary>Needs nothing of the tenant but reading, whatever the HTTP method.</summary>
+    public bool IsRead { get; } = Name.EndsWith(":read", StringComparison.Ordinal);
+
     private readonly string _wholeArea = $"{Name[..Name.IndexOf(':', StringComparison.Ordinal)]}:*";
 
     public bool IsIn(IReadOnlyList<string> scopes)
