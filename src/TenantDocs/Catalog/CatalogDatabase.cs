@@ -30,28 +30,46 @@ public sealed class CatalogDatabase : IAsyncDisposable
     /// <param name="cancellationToken">Stops before the next step.</param>
     public async Task OpenAsync(string connectionString, DatabaseNames names, CancellationToken cancellationToken)
     {
-        var settings = new NpgsqlConnectionStringBuilder(connectionString);
-        var database = settings.Database is { Length: > 0 } given and not "postgres"
-            ? new PgIdentifier(given)
-            : names.Catalog;
-        await CreateAsync(settings, database, cancellationToken);
-
-        settings.Database = database.Name;
-        settings.SearchPath = Schema.Name;
-        settings.ApplicationName = "tenantdocs-catalog";
-        settings.MaxPoolSize = 20;
-        settings.MaxAutoPrepare = 100;
-        settings.AutoPrepareMinUsages = 2;
-#pragma warning disable RS0030 // The control database holds no tenant data; this room opens it.
-        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString) { Name = "catalog" };
-#pragma warning restore RS0030
-        builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
-        var source = builder.Build();
+        var settings = SettingsFor(connectionString, names);
+        await CreateAsync(settings, new PgIdentifier(settings.Database!), cancellationToken);
+        var source = Build(settings);
         await using (var connection = await source.OpenConnectionAsync(cancellationToken))
         {
             await ExecuteAsync(connection, $"CREATE SCHEMA IF NOT EXISTS {Schema.Quoted}", cancellationToken);
             await MigrationRunner.PrepareAsync(connection, Schema, cancellationToken);
             await MigrationRunner.MigrateAsync(connection, MigrationSet.Catalog, Schema, Schema, cancellationToken);
+        }
+
+        ConnectionString = settings.ConnectionString;
+        _source = source;
+    }
+
+    /// <summary>
+    /// Opens the pool of a catalog that another process made, and changes nothing: for programs that must begin at once.
+    /// </summary>
+    /// <param name="connectionString">As for <see cref="OpenAsync"/>.</param>
+    /// <param name="names">Names the catalog where the connection string does not.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="MigrationException">There is no catalog, or it is of another version than this program.</exception>
+    public async Task AttachAsync(string connectionString, DatabaseNames names, CancellationToken cancellationToken)
+    {
+        var settings = SettingsFor(connectionString, names);
+        var source = Build(settings);
+        try
+        {
+            var version = await VersionAsync(source, cancellationToken);
+            if (version != MigrationSet.Catalog.Latest)
+            {
+                throw new MigrationException(
+                    $"The catalog '{settings.Database}' is at version {version}, this program at {MigrationSet.Catalog.Latest}. "
+                        + "Nothing was changed."
+                );
+            }
+        }
+        catch
+        {
+            await source.DisposeAsync();
+            throw;
         }
 
         ConnectionString = settings.ConnectionString;
@@ -65,6 +83,49 @@ public sealed class CatalogDatabase : IAsyncDisposable
         {
             _source = null;
             await source.DisposeAsync();
+        }
+    }
+
+    private static NpgsqlConnectionStringBuilder SettingsFor(string connectionString, DatabaseNames names)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(connectionString)
+        {
+            SearchPath = Schema.Name,
+            ApplicationName = "tenantdocs-catalog",
+            MaxPoolSize = 20,
+            MaxAutoPrepare = 100,
+            AutoPrepareMinUsages = 2,
+        };
+        settings.Database = settings.Database is { Length: > 0 } given and not "postgres"
+            ? new PgIdentifier(given).Name
+            : names.Catalog.Name;
+        return settings;
+    }
+
+    private static NpgsqlDataSource Build(NpgsqlConnectionStringBuilder settings)
+    {
+#pragma warning disable RS0030 // The control database holds no tenant data; this room opens it.
+        var builder = new NpgsqlDataSourceBuilder(settings.ConnectionString) { Name = "catalog" };
+#pragma warning restore RS0030
+        builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
+        return builder.Build();
+    }
+
+    private static async Task<int> VersionAsync(NpgsqlDataSource source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var command = source.CreateCommand(
+                $"SELECT max(version) FROM {Schema.Quoted}.schema_version WHERE area = $1 AND target = $2"
+            );
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = MigrationSet.Catalog.Area });
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = Schema.Name });
+            return await command.ExecuteScalarAsync(cancellationToken) as int? ?? 0;
+        }
+        catch (PostgresException e)
+            when (e.SqlState is PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.UndefinedTable)
+        {
+            throw new MigrationException("There is no catalog of TenantDocs in this database. Nothing was changed.", e);
         }
     }
 

@@ -31,7 +31,9 @@ public static class CatalogServiceCollectionExtensions
         services.TryAddSingleton<ApiKeys>();
         services.TryAddSingleton<ApiKeyRing>();
         services.TryAddSingleton<ServerBootstrap>();
+        services.TryAddSingleton<TenantMigration>();
         services.TryAddSingleton<IsolationSelfTest>();
+        services.TryAddSingleton<ServerDirectory>();
         services.TryAddSingleton<PlatformStartup>();
         services
             .AddOptions<LocalPostgresOptions>()

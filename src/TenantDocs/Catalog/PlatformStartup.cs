@@ -76,6 +76,19 @@ public sealed partial class PlatformStartup(
         _ready.TrySetResult();
     }
 
+    /// <summary>
+    /// Opens a platform that a host has prepared, for a program that runs beside it: nothing is created or changed.
+    /// </summary>
+    /// <param name="connectionString">The catalog's administrator.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="MigrationException">There is no platform, or one of another version.</exception>
+    public async Task AttachAsync(string connectionString, CancellationToken cancellationToken)
+    {
+        await catalog.AttachAsync(connectionString, names, cancellationToken);
+        await LoadServersAsync(cancellationToken);
+        _ready.TrySetResult();
+    }
+
     /// <summary>Registers a server, or changes how it is reached, and makes it ready to hold tenants.</summary>
     public async Task<Server> AddServerAsync(ServerRegistration registration, CancellationToken cancellationToken)
     {

@@ -140,4 +140,4 @@ public static class MigrationRunner
 }
 
 /// <summary>A target cannot be brought to this program's version; nothing was changed.</summary>
-public sealed class MigrationException(string message) : Exception(message);
+public sealed class MigrationException(string message, Exception? inner = null) : Exception(message, inner);
