@@ -43,6 +43,48 @@ internal static class DocumentBatch
 
     public static void AddStep(this TenantBatch batch, Tenant tenant, DocumentStep step, DocumentWrite write)
     {
+        batch.AddRows(tenant, step);
+        batch.AddCount(
+            tenant,
+            new DocumentCounts(step.Documents, step.Trashed, step.Bytes, step.Versions),
+            step.FeedItem(write.Actor),
+            write.Limits
+        );
+    }
+
+    /// <summary>Several steps: all their rows, and only then the counters, which one statement moves for all of them.</summary>
+    public static void AddSteps(
+        this TenantBatch batch,
+        Tenant tenant,
+        IReadOnlyList<DocumentStep> steps,
+        DocumentWrite write
+    )
+    {
+        foreach (var step in steps)
+        {
+            batch.AddRows(tenant, step);
+        }
+
+        var items = steps.Select(s => s.FeedItem(write.Actor)).ToArray();
+        batch.Add(
+            DocumentSql.CountMany,
+            SqlValue.Of(tenant.Id.Value),
+            SqlValue.Of(steps.Sum(s => s.Documents)),
+            SqlValue.Of(steps.Sum(s => s.Trashed)),
+            SqlValue.Of(steps.Sum(s => s.Bytes)),
+            SqlValue.Of(steps.Sum(s => s.Versions)),
+            SqlValue.Of(Array.ConvertAll(items, i => i.Type.ToFeedText())),
+            SqlValue.Of(Array.ConvertAll(items, i => i.DocumentId)),
+            SqlValue.Of(Array.ConvertAll(items, i => i.Version)),
+            SqlValue.Of(Array.ConvertAll(items, i => i.At)),
+            SqlValue.Of(write.Actor),
+            SqlValue.Of(write.Limits.Documents),
+            SqlValue.Of(write.Limits.Bytes)
+        );
+    }
+
+    private static void AddRows(this TenantBatch batch, Tenant tenant, DocumentStep step)
+    {
         switch (step)
         {
             case { Before: null, After: { } born }:
@@ -62,14 +104,6 @@ internal static class DocumentBatch
         }
 
         batch.AddTags(tenant, step);
-        var subject = step.Subject;
-        var at = step.After?.UpdatedAt ?? DocumentRules.Microseconds(step.At);
-        batch.AddCount(
-            tenant,
-            new DocumentCounts(step.Documents, step.Trashed, step.Bytes, step.Versions),
-            new DocumentFeedItem(0, step.Type, subject.Id, subject.Version, at, write.Actor),
-            write.Limits
-        );
     }
 
     public static TenantBatch AddCount(

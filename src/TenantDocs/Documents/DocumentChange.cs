@@ -156,6 +156,10 @@ internal sealed record DocumentStep(Document? Before, Document? After, DocumentC
         return new DocumentStep(moment.Current, next.Value, type, moment.Now);
     }
 
+    /// <summary>Its line of the change feed; the number is taken when it is written.</summary>
+    public DocumentFeedItem FeedItem(string actor) =>
+        new(0, Type, Subject.Id, Subject.Version, After?.UpdatedAt ?? DocumentRules.Microseconds(At), actor);
+
     private static long Live(Document? document) => document is { DeletedAt: null } ? 1 : 0;
 
     private static long InTrash(Document? document) => document is { DeletedAt: not null } ? 1 : 0;

@@ -125,12 +125,12 @@ public static partial class DocumentRules
             ? null
             : "A media type of text is needed, for example text/markdown, text/html or application/json.";
 
-    private static string? StatusFault(string status) =>
+    internal static string? StatusFault(string status) =>
         StatusForm().IsMatch(status)
             ? null
             : "A word such as draft, published or archived: a lower-case letter, then up to 39 letters, digits, - or _.";
 
-    private static string? TagsFault(IReadOnlyList<string> tags)
+    internal static string? TagsFault(IReadOnlyList<string> tags)
     {
         if (tags.Count > MaxTags)
         {

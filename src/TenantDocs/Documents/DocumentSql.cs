@@ -125,6 +125,39 @@ internal static class DocumentSql
           FROM state
         """;
 
+    /// <summary>As <see cref="Count"/>, for several changes: $6–$9 their types, documents, versions and times, $10 the actor.</summary>
+    public const string CountMany = """
+        WITH state AS (
+            UPDATE tenant_state
+               SET seq = seq + cardinality($7), documents = documents + $2, trashed = trashed + $3, bytes = bytes + $4,
+                   versions = versions + $5
+             WHERE tenant_id = $1
+            RETURNING seq, documents + trashed AS held, bytes),
+        change AS (
+            INSERT INTO document_changes (tenant_id, seq, type, document_id, version, at, actor)
+            SELECT $1, s.seq - cardinality($7) + c.n, c.type, c.document_id, c.version, c.at, $10
+              FROM state AS s,
+                   unnest($6, $7, $8, $9) WITH ORDINALITY AS c (type, document_id, version, at, n))
+        SELECT tenantdocs.require(count(*) = 1, 'TD004', 'the tenant has no state row'),
+               tenantdocs.require($2 + $3 <= 0 OR $11 IS NULL OR max(held) <= $11, 'TD402', (max(held) - $2 - $3)::text),
+               tenantdocs.require($4 <= 0 OR $12 IS NULL OR max(bytes) <= $12, 'TD403', (max(bytes) - $4)::text)
+          FROM state
+        """;
+
+    public const string FindMany = $"SELECT {Columns} FROM documents AS d WHERE d.tenant_id = $1 AND d.id = ANY ($2)";
+
+    public const string FindManyWithBody =
+        $"SELECT {Columns}, d.body FROM documents AS d WHERE d.tenant_id = $1 AND d.id = ANY ($2)";
+
+    /// <summary>Live documents of an import's source, by id: its name and the path are in their metadata.</summary>
+    public const string OfSource = $"""
+        SELECT {Columns}
+          FROM documents AS d
+         WHERE d.tenant_id = $1 AND d.deleted_at IS NULL AND d.id > $3 AND d.metadata -> 'source' ->> 'name' = $2
+         ORDER BY d.id
+         LIMIT $4
+        """;
+
     public const string Feed = """
         SELECT c.tenant_id, c.seq, c.type, c.document_id, c.version, c.at, c.actor
           FROM document_changes AS c

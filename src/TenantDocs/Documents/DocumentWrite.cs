@@ -48,3 +48,9 @@ public sealed record StoredAnswer(int Status, string? ETag, string? Location, st
 /// <param name="Document">The document after it (of a purge: before it); null for a replay.</param>
 /// <param name="Replay">The first answer, when this was a repetition; nothing was changed then.</param>
 public sealed record DocumentOutcome(Document? Document, StoredAnswer? Replay);
+
+/// <summary>One of several documents that are written together.</summary>
+/// <param name="Id">Which one.</param>
+/// <param name="Before">As it was read, with its body; null for a new one. What is in the trash comes back by an edit.</param>
+/// <param name="After">Its new content; null: to the trash.</param>
+public sealed record DocumentEdit(Guid Id, Document? Before, DocumentContent? After);

@@ -31,6 +31,13 @@ internal static class DocumentWriteErrors
             "This Idempotency-Key was used for another request. Nothing was changed; use a new key."
         );
 
+    public static Error Conflict { get; } =
+        new(
+            ErrorKind.Conflict,
+            "conflict",
+            "The document kept changing in the meantime; nothing was changed. Try again."
+        );
+
     /// <summary>The answer for an expected refusal; null for anything else.</summary>
     public static Error? Explain(PostgresException e, DocumentWrite write) =>
         e.SqlState switch
@@ -38,11 +45,7 @@ internal static class DocumentWriteErrors
             TenantSqlState.KeyInFlight => KeyInFlight,
             TenantSqlState.DocumentQuota => Quota(write.Limits.Documents, e.MessageText, "documents"),
             TenantSqlState.ByteQuota => Quota(write.Limits.Bytes, e.MessageText, "bytes"),
-            TenantSqlState.VersionMismatch => new(
-                ErrorKind.Conflict,
-                "conflict",
-                "The document kept changing in the meantime; nothing was changed. Try again."
-            ),
+            TenantSqlState.VersionMismatch => Conflict,
             _ => null,
         };
 

@@ -97,6 +97,35 @@ public interface IDocumentRepository
     /// <summary>What the documents use.</summary>
     public Task<DocumentUsage> ReadUsageAsync(Tenant tenant, CancellationToken cancellationToken);
 
+    /// <summary>The documents among <paramref name="ids"/> that exist, live or in the trash, by id.</summary>
+    public Task<IReadOnlyDictionary<Guid, Document>> FindManyAsync(
+        Tenant tenant,
+        IReadOnlyCollection<Guid> ids,
+        bool includeBody,
+        CancellationToken cancellationToken
+    );
+
+    /// <summary>Live documents of an import's source after <paramref name="after"/>, in order of their ids, without bodies.</summary>
+    public Task<IReadOnlyList<Document>> ListSourceAsync(
+        Tenant tenant,
+        string source,
+        Guid after,
+        int limit,
+        CancellationToken cancellationToken
+    );
+
+    /// <summary>
+    /// Writes several documents in one transaction and one round trip: all of them or none. Edits that change nothing
+    /// make no version. Returns the documents written.
+    /// </summary>
+    /// <returns>An error of code <c>conflict</c> when a document was changed since it was read: read and try again.</returns>
+    public Task<Result<IReadOnlyList<Document>>> WriteManyAsync(
+        Tenant tenant,
+        IReadOnlyList<DocumentEdit> edits,
+        DocumentWrite write,
+        CancellationToken cancellationToken
+    );
+
     /// <summary>
     /// Removes up to <paramref name="limit"/> documents for good that went to the trash before <paramref name="before"/>,
     /// and idempotency keys that are no longer kept. Returns how many documents.

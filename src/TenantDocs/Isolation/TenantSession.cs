@@ -137,6 +137,16 @@ public static class SqlValue
     /// <summary>text[].</summary>
     public static NpgsqlParameter Of(string[] value) => Reference(value, NpgsqlDbType.Array | NpgsqlDbType.Text);
 
+    /// <summary>uuid[].</summary>
+    public static NpgsqlParameter Of(Guid[] value) => Reference(value, NpgsqlDbType.Array | NpgsqlDbType.Uuid);
+
+    /// <summary>bigint[].</summary>
+    public static NpgsqlParameter Of(long[] value) => Reference(value, NpgsqlDbType.Array | NpgsqlDbType.Bigint);
+
+    /// <summary>timestamptz[].</summary>
+    public static NpgsqlParameter Of(DateTimeOffset[] value) =>
+        Reference(Array.ConvertAll(value, time => time.UtcDateTime), NpgsqlDbType.Array | NpgsqlDbType.TimestampTz);
+
     /// <summary>bytea.</summary>
     public static NpgsqlParameter Of(byte[] value) => Reference(value, NpgsqlDbType.Bytea);
 
