@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using TenantDocs.Catalog;
 using TenantDocs.Documents;
+using TenantDocs.Import;
 using TenantDocs.Isolation;
 
 namespace TenantDocs;
@@ -10,5 +11,5 @@ public static class TenantDocsServiceCollectionExtensions
 {
     /// <summary>All rooms of the engine. The host then calls <see cref="PlatformStartup.OpenAsync"/>.</summary>
     public static IServiceCollection AddTenantDocs(this IServiceCollection services) =>
-        services.AddCatalog().AddIsolation().AddDocuments();
+        services.AddCatalog().AddIsolation().AddDocuments().AddImport();
 }
