@@ -1,0 +1,60 @@
+using System.CommandLine;
+using Microsoft.Extensions.DependencyInjection;
+using TenantDocs.Catalog;
+
+namespace TenantDocs.Cli;
+
+/// <summary>One run of a command: its arguments, its terminal and the platform that it works on.</summary>
+internal sealed class Invocation : IAsyncDisposable
+{
+    private readonly ParseResult _arguments;
+    private ServiceProvider? _platform;
+
+    public Invocation(ParseResult arguments)
+    {
+        _arguments = arguments;
+        var configuration = arguments.InvocationConfiguration;
+        Terminal = new Terminal(
+            configuration.Output,
+            configuration.Error,
+            json: arguments.GetValue(GlobalOptions.Output) == GlobalOptions.Json,
+            colours: !arguments.GetValue(GlobalOptions.NoColor)
+        );
+    }
+
+    public Terminal Terminal { get; }
+
+    public T? Value<T>(Option<T> option) => _arguments.GetValue(option);
+
+    public T Value<T>(Argument<T> argument) => _arguments.GetValue(argument)!;
+
+    /// <summary>True when the option stands on the command line.</summary>
+    public bool Says(Option option) => _arguments.GetResult(option) is { Implicit: false };
+
+    /// <summary>Attaches to the platform, which must have been prepared by a host or by <c>migrate</c>.</summary>
+    public async Task<IServiceProvider> OpenAsync(CancellationToken cancellationToken)
+    {
+        var platform = Build();
+        await platform.GetRequiredService<PlatformStartup>().AttachAsync(Place().ConnectionString, cancellationToken);
+        return platform;
+    }
+
+    /// <summary>The platform's parts, not attached to anything yet.</summary>
+    public ServiceProvider Build() => _platform ??= PlatformPlace.Services(PlatformPlace.Configuration());
+
+    /// <summary>Where the platform is.</summary>
+    public PlatformPlace Place() =>
+        PlatformPlace.Find(
+            PlatformPlace.Configuration(),
+            _arguments.GetValue(GlobalOptions.Catalog),
+            _arguments.GetValue(GlobalOptions.DataFolder)
+        );
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_platform is { } platform)
+        {
+            await platform.DisposeAsync();
+        }
+    }
+}
