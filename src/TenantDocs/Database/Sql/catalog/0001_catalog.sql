@@ -68,13 +68,20 @@ CREATE TABLE operations (
     finished_at timestamptz,
     run_after timestamptz NOT NULL,
     attempts int NOT NULL DEFAULT 0,
+    -- Completed steps, and whether they are being undone.
+    step int NOT NULL DEFAULT 0,
+    undoing boolean NOT NULL DEFAULT false,
+    signals jsonb NOT NULL DEFAULT '{}',
+    -- False for work that goes on beside others of the same tenant.
+    exclusive boolean NOT NULL DEFAULT true,
     -- The fencing token of the lease: a worker that lost its lease cannot write its state any more.
     lease_owner uuid,
     lease_token bigint NOT NULL DEFAULT 0,
     lease_until timestamptz
 );
 -- One operation at a time per tenant.
-CREATE UNIQUE INDEX operations_active ON operations (tenant_id) WHERE status IN ('pending', 'running', 'waiting', 'cancelling');
+CREATE UNIQUE INDEX operations_active ON operations (tenant_id)
+    WHERE exclusive AND status IN ('pending', 'running', 'waiting', 'cancelling');
 CREATE INDEX operations_queue ON operations (run_after) WHERE status IN ('pending', 'running', 'waiting', 'cancelling');
 CREATE INDEX operations_by_creation ON operations (created_at DESC, id DESC);
 
@@ -90,14 +97,71 @@ CREATE TABLE operation_objects (
     outcome text CHECK (outcome IN ('kept', 'removed')),
     PRIMARY KEY (operation_id, kind, server, database_name, name)
 );
+CREATE INDEX operation_objects_by_name ON operation_objects (name, kind);
+CREATE INDEX operation_objects_unsettled ON operation_objects (operation_id) WHERE settled_at IS NULL;
 
+-- What people saw of an operation, change by change: written by the trigger below, in the same transaction, so that a
+-- stream of events never says more or less than the row did.
 CREATE TABLE operation_events (
+    seq bigint GENERATED ALWAYS AS IDENTITY,
     operation_id uuid NOT NULL REFERENCES operations (id),
-    seq bigint NOT NULL,
-    at timestamptz NOT NULL,
     data jsonb NOT NULL,
     PRIMARY KEY (operation_id, seq)
 );
+
+CREATE FUNCTION operation_changed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+BEGIN
+    IF TG_OP = 'INSERT'
+       OR (NEW.status, NEW.phase, NEW.done, NEW.total, NEW.unit, NEW.cancellable, NEW.undoing, NEW.result, NEW.problem)
+          IS DISTINCT FROM
+          (OLD.status, OLD.phase, OLD.done, OLD.total, OLD.unit, OLD.cancellable, OLD.undoing, OLD.result, OLD.problem) THEN
+        INSERT INTO operation_events (operation_id, data)
+        VALUES (NEW.id, jsonb_build_object('status', NEW.status, 'phase', NEW.phase, 'done', NEW.done, 'total', NEW.total,
+            'unit', NEW.unit, 'cancellable', NEW.cancellable, 'startedAt', NEW.started_at, 'finishedAt', NEW.finished_at,
+            'result', NEW.result, 'problem', NEW.problem));
+        PERFORM pg_notify('tenantdocs_operations', NEW.id::text);
+    END IF;
+    -- For the worker that holds it: somebody else wrote to the row.
+    IF TG_OP = 'UPDATE'
+       AND (NEW.signals <> OLD.signals OR (NEW.status = 'cancelling' AND OLD.status <> 'cancelling')) THEN
+        PERFORM pg_notify('tenantdocs_operations', '!' || NEW.id::text);
+    END IF;
+    -- An empty word means: there is something to take.
+    IF NEW.lease_owner IS NULL AND NEW.status IN ('pending', 'running', 'waiting', 'cancelling') AND NEW.run_after <= now() THEN
+        PERFORM pg_notify('tenantdocs_operations', '');
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER operations_changed AFTER INSERT OR UPDATE ON operations FOR EACH ROW EXECUTE FUNCTION operation_changed();
+
+-- require: turns a fact that a statement found into the end of the transaction.
+CREATE FUNCTION require(p_fact boolean, p_code text, p_message text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_fact IS NOT TRUE THEN
+        RAISE EXCEPTION USING ERRCODE = p_code, MESSAGE = p_message;
+    END IF;
+    RETURN true;
+END
+$$;
+
+-- hold_lease: the first statement of every transaction in which a worker writes. Raises TD010 when another worker has
+-- taken the operation over, TD011 when it must not go on because a cancellation was accepted; locks the row otherwise.
+CREATE FUNCTION hold_lease(p_operation uuid, p_token bigint, p_unless_cancelling boolean) RETURNS void
+LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+DECLARE
+    v_status text;
+BEGIN
+    SELECT o.status INTO v_status FROM operations AS o
+     WHERE o.id = p_operation AND o.lease_token = p_token AND o.finished_at IS NULL FOR UPDATE;
+    IF v_status IS NULL THEN
+        RAISE EXCEPTION USING ERRCODE = 'TD010', MESSAGE = 'another worker holds this operation';
+    END IF;
+    IF p_unless_cancelling AND v_status = 'cancelling' THEN
+        RAISE EXCEPTION USING ERRCODE = 'TD011', MESSAGE = 'a cancellation was accepted';
+    END IF;
+END
+$$;
 
 -- API keys of tenants, and of staff where tenant_id is null. Only a hash is kept.
 CREATE TABLE api_keys (
