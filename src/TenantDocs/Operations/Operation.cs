@@ -73,7 +73,7 @@ public sealed record Operation
     /// <summary>Why it failed: <c>code</c> and <c>detail</c> in words.</summary>
     public JsonElement? Problem { get; init; }
 
-    /// <summary>Whether <see cref="OperationQueue.CancelAsync"/> would be accepted in this phase.</summary>
+    /// <summary>Whether <see cref="OperationRequests.CancelAsync"/> would be accepted in this phase.</summary>
     public required bool Cancellable { get; init; }
 
     /// <summary>Who asked for it.</summary>

@@ -115,7 +115,7 @@ public sealed class OperationContext : IDisposable
             cancellationToken
         );
 
-    /// <summary>A signal that was given to the operation (<see cref="OperationQueue.SignalAsync"/>).</summary>
+    /// <summary>A signal that was given to the operation (<see cref="OperationRequests.SignalAsync"/>).</summary>
     public bool TryGetSignal(string name, [NotNullWhen(true)] out JsonElement? payload)
     {
         payload = Operation.Signals.TryGetProperty(name, out var value) ? value : null;
@@ -209,7 +209,7 @@ public sealed class OperationContext : IDisposable
         return true;
     }
 
-    private Task SetStatusAsync(OperationStatus status, CancellationToken cancellationToken) =>
+    private Task<Operation> SetStatusAsync(OperationStatus status, CancellationToken cancellationToken) =>
         WriteAsync(o => o with { Status = status }, new CatalogWrites(), true, null, cancellationToken);
 
     private void Change(Func<Operation, Operation> change)
