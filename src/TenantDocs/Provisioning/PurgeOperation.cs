@@ -1,0 +1,142 @@
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Database;
+using TenantDocs.Isolation;
+using TenantDocs.Operations;
+
+namespace TenantDocs.Provisioning;
+
+/// <summary>What a purge was asked to remove; kept with the operation.</summary>
+/// <param name="Tenant">Identity.</param>
+/// <param name="Slug">Slug.</param>
+/// <param name="Name">Name.</param>
+/// <param name="Isolation">Model.</param>
+/// <param name="Server">Server.</param>
+/// <param name="Database">Database.</param>
+/// <param name="Schema">Schema.</param>
+/// <param name="Epoch">Epoch.</param>
+internal sealed record PurgeInput(
+    Guid Tenant,
+    string Slug,
+    string Name,
+    IsolationModel Isolation,
+    string Server,
+    string Database,
+    string Schema,
+    long Epoch
+)
+{
+    public static PurgeInput Of(Tenant tenant) =>
+        new(
+            tenant.Id.Value,
+            tenant.Slug,
+            tenant.Name,
+            tenant.Placement.Isolation,
+            tenant.Placement.Server,
+            tenant.Placement.Database.Name,
+            tenant.Placement.Schema.Name,
+            tenant.Placement.Epoch
+        );
+
+    public TenantId TenantId => new(Tenant);
+
+    public Placement Home => new(Isolation, Server, new PgIdentifier(Database), new PgIdentifier(Schema), Epoch);
+}
+
+/// <summary>
+/// Removes a tenant's data for good and certifies it. Every step only removes, so there is no way back and no undo: what
+/// fails is gone on with by the next purge.
+/// </summary>
+internal sealed class PurgeOperation(TenantHomes homes, TenantCatalog catalog, TimeProvider time) : OperationType
+{
+    public const string TypeName = "purge";
+    private const string Counts = "counts";
+    private const string CountedAt = "countedAt";
+
+    public override string Name => TypeName;
+
+    public override IReadOnlyList<OperationStep> Steps(Operation operation) =>
+        [new Close(homes, catalog, time), new Remove(homes)];
+
+    public override void OnSucceeded(OperationContext context, CatalogWrites writes)
+    {
+        var input = context.Input<PurgeInput>();
+        var certificate = PurgeCertificate.Issue(
+            context.Operation.Id,
+            input,
+            context.Kept<List<TableRows>>(Counts) ?? [],
+            context.Kept<DateTimeOffset>(CountedAt),
+            time.GetUtcNow(),
+            context.Operation.RequestedBy
+        );
+        context.SetResult(certificate);
+        // One transaction: the tenant is purged, its slug free, its keys dead, and the certificate kept; or none of it.
+        writes
+            .Add(
+                """
+                UPDATE tenants
+                   SET status = 'purged', purge_certificate = $2, version = version + 1, updated_at = $3
+                 WHERE id = $1
+                """,
+                SqlValue.Of(input.Tenant),
+                SqlValue.Json(certificate.GetRawText()),
+                SqlValue.Of(time.GetUtcNow())
+            )
+            .Add(
+                "UPDATE api_keys SET revoked_at = $2 WHERE tenant_id = $1 AND revoked_at IS NULL",
+                SqlValue.Of(input.Tenant),
+                SqlValue.Of(time.GetUtcNow())
+            );
+        context.Settle(OperationObject.HomeOf(input.TenantId, input.Home), kept: false);
+    }
+
+    private abstract class RemovingStep : OperationStep
+    {
+        public override bool Cancellable => false;
+
+        public override StepFailure OnFailure => StepFailure.Stop;
+    }
+
+    /// <summary>Shuts the fence, so that nothing can be written any more, and counts what will be removed.</summary>
+    private sealed class Close(TenantHomes homes, TenantCatalog catalog, TimeProvider time) : RemovingStep
+    {
+        public override string Phase => "counting";
+
+        public override async Task<StepOutcome> DoAsync(OperationContext context, CancellationToken cancellationToken)
+        {
+            var input = context.Input<PurgeInput>();
+            if (
+                await catalog.FindAsync(input.TenantId, cancellationToken)
+                is not { Status: TenantStatus.PendingDeletion } tenant
+                || tenant.Placement != input.Home
+            )
+            {
+                throw new OperationFailedException(
+                    new Error(
+                        ErrorKind.Conflict,
+                        "tenant-state",
+                        "The tenant is no longer pending deletion where it was; nothing was removed."
+                    )
+                );
+            }
+
+            // A purge that was stopped half-way counted before it removed: that count stays the one that is certified.
+            var counted = await homes.CloseAndCountAsync(input.TenantId, input.Home, cancellationToken);
+            context.Keep(Counts, counted);
+            context.Keep(CountedAt, time.GetUtcNow());
+            return StepOutcome.Done;
+        }
+    }
+
+    private sealed class Remove(TenantHomes homes) : RemovingStep
+    {
+        public override string Phase => "removing";
+
+        public override async Task<StepOutcome> DoAsync(OperationContext context, CancellationToken cancellationToken)
+        {
+            var input = context.Input<PurgeInput>();
+            await homes.RemoveAsync(OperationObject.HomeOf(input.TenantId, input.Home), cancellationToken);
+            return StepOutcome.Done;
+        }
+    }
+}

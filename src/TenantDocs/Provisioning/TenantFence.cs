@@ -1,0 +1,170 @@
+using System.Collections.Concurrent;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Database;
+using TenantDocs.Isolation;
+
+namespace TenantDocs.Provisioning;
+
+/// <summary>
+/// Brings the fence in a tenant's database in line with the catalog's word on the tenant's condition. The catalog is
+/// changed first: it rules by itself within seconds, the fence makes it strict.
+/// </summary>
+public sealed partial class TenantFence(
+    OperatorConnections connections,
+    TenantCatalog catalog,
+    IOptions<ProvisioningOptions> options,
+    TimeProvider time,
+    ILogger<TenantFence> logger
+)
+{
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
+
+    private readonly ConcurrentDictionary<TenantId, byte> _behind = new();
+
+    /// <summary>Tenants whose fence could not be aligned yet from this process.</summary>
+    internal IReadOnlyCollection<TenantId> Behind => [.. _behind.Keys];
+
+    /// <summary>What the fence lets in while the catalog says this.</summary>
+    public static AccessMode AccessFor(Tenant tenant) =>
+        tenant.Status switch
+        {
+            TenantStatus.Active or TenantStatus.Provisioning => tenant.AccessMode,
+            // Reads stay possible: a suspended tenant may still see its usage.
+            TenantStatus.Suspended when tenant.AccessMode is not AccessMode.Offline => AccessMode.ReadOnly,
+            _ => AccessMode.Offline,
+        };
+
+    /// <summary>
+    /// Aligns the fence. When this returns true, no write that was admitted under an older condition is on its way.
+    /// False: the tenant's database could not be reached or a move holds it; it is tried again later by itself.
+    /// </summary>
+    /// <remarks>
+    /// Two callers may place their fences in the other order than their catalog changes. So each looks at the catalog
+    /// again after its fence: whoever comes last, comes last with the catalog's newest word.
+    /// </remarks>
+    public async Task<bool> AlignAsync(Tenant tenant, CancellationToken cancellationToken)
+    {
+        var start = time.GetTimestamp();
+        while (true)
+        {
+            if (await TryPlaceAsync(tenant, cancellationToken) is var placed && placed is Placed.Unreachable)
+            {
+                _behind[tenant.Id] = 0;
+                return false;
+            }
+
+            var newest = await catalog.FindAsync(tenant.Id, cancellationToken);
+            if (newest is null || (placed is Placed.Yes && IsSame(newest, tenant)))
+            {
+                _behind.TryRemove(tenant.Id, out _);
+                return true;
+            }
+
+            if (placed is Placed.NewerEpoch && newest.Placement.Epoch == tenant.Placement.Epoch)
+            {
+                // A move is in its last milliseconds: its end brings the newer epoch into the catalog.
+                if (time.GetElapsedTime(start) > options.Value.FenceTimeout)
+                {
+                    _behind[tenant.Id] = 0;
+                    return false;
+                }
+
+                await Task.Delay(Pause, time, cancellationToken);
+            }
+
+            tenant = newest;
+        }
+    }
+
+    /// <summary>Tries again what could not be aligned.</summary>
+    internal async Task CatchUpAsync(CancellationToken cancellationToken)
+    {
+        foreach (var id in Behind)
+        {
+            if (await catalog.FindAsync(id, cancellationToken) is { Status: not TenantStatus.Purged } tenant)
+            {
+                await AlignAsync(tenant, cancellationToken);
+            }
+            else
+            {
+                _behind.TryRemove(id, out _);
+            }
+        }
+    }
+
+    /// <summary>The call that creates or changes a fence; its transaction waits for the tenant's running writes.</summary>
+    internal static NpgsqlBatchCommand Place(
+        TenantId tenant,
+        long epoch,
+        string state,
+        AccessMode access,
+        PgIdentifier schema
+    ) =>
+        new("SELECT tenantdocs.place_fence($1, $2, $3, $4, $5)")
+        {
+            Parameters =
+            {
+                SqlValue.Of(tenant.Value),
+                SqlValue.Of(epoch),
+                SqlValue.Of(state),
+                SqlValue.Of(access.ToText()),
+                SqlValue.Of(schema.Name),
+            },
+        };
+
+    private async Task<Placed> TryPlaceAsync(Tenant tenant, CancellationToken cancellationToken)
+    {
+        var home = tenant.Placement;
+        try
+        {
+            await using var connection = await connections.OpenAsync(
+                home.Server,
+                home.Database,
+                SessionRole.Mover,
+                cancellationToken
+            );
+            await using var batch = new NpgsqlBatch(connection);
+            var limit = ((long)options.Value.FenceTimeout.TotalMilliseconds).ToString(
+                System.Globalization.CultureInfo.InvariantCulture
+            );
+            batch.BatchCommands.Add(
+                new NpgsqlBatchCommand("SELECT set_config('lock_timeout', $1, true)")
+                {
+                    Parameters = { SqlValue.Of(limit) },
+                }
+            );
+            batch.BatchCommands.Add(Place(tenant.Id, home.Epoch, "active", AccessFor(tenant), home.Schema));
+            await batch.ExecuteNonQueryAsync(cancellationToken);
+            return Placed.Yes;
+        }
+        catch (PostgresException e) when (e.SqlState == TenantSqlState.OlderEpoch)
+        {
+            return Placed.NewerEpoch;
+        }
+        catch (Exception e) when (e is NpgsqlException or TimeoutException && !cancellationToken.IsCancellationRequested)
+        {
+            FenceUnreachable(logger, e, tenant.Id.Value);
+            return Placed.Unreachable;
+        }
+    }
+
+    private static bool IsSame(Tenant a, Tenant b) =>
+        AccessFor(a) == AccessFor(b) && a.Placement == b.Placement;
+
+    [LoggerMessage(
+        4001,
+        LogLevel.Error,
+        "The fence of tenant {Tenant} could not be changed; the catalog's word holds, and it is tried again."
+    )]
+    private static partial void FenceUnreachable(ILogger logger, Exception exception, Guid tenant);
+
+    private enum Placed
+    {
+        Yes,
+        NewerEpoch,
+        Unreachable,
+    }
+}

@@ -1,0 +1,173 @@
+using System.Text.Json;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Isolation;
+using TenantDocs.Operations;
+
+namespace TenantDocs.Provisioning;
+
+/// <summary>
+/// Changes a tenant's condition: in the catalog, then in the fence of its database. When a call returns, no write that was
+/// admitted under the old condition is on its way; if the database could not be reached, the catalog's word holds on
+/// every node within 2 s.
+/// </summary>
+public sealed class TenantLifecycle(
+    CatalogDatabase database,
+    TenantCatalog catalog,
+    TenantRoutes routes,
+    TenantFence fence,
+    OperationRequests requests,
+    IOptions<ProvisioningOptions> options,
+    TimeProvider time
+)
+{
+    /// <summary>404 of the admin API.</summary>
+    public static Error NoSuchTenant { get; } =
+        new(ErrorKind.NotFound, "tenant-not-found", "There is no tenant of this name.");
+
+    /// <summary>Refuses the tenant's people; its data is kept. A second reason replaces the first.</summary>
+    public Task<Result<Tenant>> SuspendAsync(string slug, string reason, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            slug,
+            t => t.Status is TenantStatus.Active or TenantStatus.Suspended,
+            "Only an active tenant can be suspended.",
+            "status = 'suspended', suspend_reason = $3",
+            [SqlValue.Of(reason)],
+            cancellationToken
+        );
+
+    /// <summary>Ends a suspension.</summary>
+    public Task<Result<Tenant>> ResumeAsync(string slug, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            slug,
+            t => t.Status is TenantStatus.Active or TenantStatus.Suspended,
+            "Only a suspended tenant can be resumed.",
+            "status = 'active', suspend_reason = NULL",
+            [],
+            cancellationToken
+        );
+
+    /// <summary>Says what the tenant's people may do.</summary>
+    public Task<Result<Tenant>> SetAccessModeAsync(string slug, AccessMode mode, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            slug,
+            t => t.Status is TenantStatus.Active or TenantStatus.Suspended,
+            "Only an active or suspended tenant has an access mode.",
+            "access_mode = $3",
+            [SqlValue.Of(mode.ToText())],
+            cancellationToken
+        );
+
+    /// <summary>Marks the tenant for purging after the grace; refuses everybody from now on. Twice is once.</summary>
+    public Task<Result<Tenant>> DeleteAsync(string slug, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            slug,
+            t => t.ActiveOperation is null && t.Status is not TenantStatus.Provisioning,
+            "An operation of this tenant has not ended yet. Wait for it, or cancel it.",
+            "status = 'pendingDeletion', purge_at = CASE WHEN status = 'pendingDeletion' THEN purge_at ELSE $3 END",
+            [SqlValue.Of(time.GetUtcNow() + options.Value.DeletionGrace)],
+            cancellationToken
+        );
+
+    /// <summary>Takes a deletion back, to what the tenant was before.</summary>
+    public Task<Result<Tenant>> UndeleteAsync(string slug, CancellationToken cancellationToken) =>
+        ChangeAsync(
+            slug,
+            t => t.Status is TenantStatus.PendingDeletion && t.ActiveOperation is null,
+            "Only a tenant that is pending deletion, and not being purged, can be undeleted.",
+            """
+            status = CASE WHEN schema_version = 0 THEN 'failed' WHEN suspend_reason IS NOT NULL THEN 'suspended' ELSE 'active' END,
+            purge_at = NULL
+            """,
+            [],
+            cancellationToken
+        );
+
+    /// <summary>Begins to remove a tenant that is pending deletion, for good. 404, 409.</summary>
+    public async Task<Result<StartedOperation>> PurgeAsync(
+        string slug,
+        string actor,
+        CancellationToken cancellationToken
+    )
+    {
+        var tenant = await catalog.FindBySlugAsync(slug, cancellationToken);
+        return tenant switch
+        {
+            null => NoSuchTenant,
+            { Status: not TenantStatus.PendingDeletion } => Refused(
+                tenant,
+                "Only a tenant that is pending deletion can be purged: delete it first."
+            ),
+            _ => await requests.StartAsync(
+                new NewOperation(PurgeOperation.TypeName, PurgeInput.Of(tenant), actor)
+                {
+                    Tenant = tenant.Id,
+                    TenantSlug = tenant.Slug,
+                },
+                cancellationToken
+            ),
+        };
+    }
+
+    /// <summary>409 with the tenant's condition.</summary>
+    internal static Error Refused(Tenant tenant, string detail) =>
+        new(ErrorKind.Conflict, "tenant-state", $"{detail} It is {tenant.Status.ToText()}; nothing was changed.")
+        {
+            Extensions = new Dictionary<string, object?> { ["tenantStatus"] = tenant.Status.ToText() },
+        };
+
+    private async Task<Result<Tenant>> ChangeAsync(
+        string slug,
+        Func<Tenant, bool> admits,
+        string refusal,
+        string change,
+        NpgsqlParameter[] parameters,
+        CancellationToken cancellationToken
+    )
+    {
+        while (true)
+        {
+            var tenant = await catalog.FindBySlugAsync(slug, cancellationToken);
+            if (tenant is null)
+            {
+                return NoSuchTenant;
+            }
+
+            if (!admits(tenant))
+            {
+                return Refused(tenant, refusal);
+            }
+
+            if (await TryChangeAsync(tenant, change, parameters, cancellationToken))
+            {
+                // This node needs no notification; the others get theirs by the trigger.
+                routes.Forget(tenant.Id);
+                var changed = await catalog.FindAsync(tenant.Id, cancellationToken);
+                await fence.AlignAsync(changed!, cancellationToken);
+                return changed!;
+            }
+        }
+    }
+
+    // Only while the tenant is still what was judged: somebody else's change is judged again.
+    private async Task<bool> TryChangeAsync(
+        Tenant tenant,
+        string change,
+        NpgsqlParameter[] parameters,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.Source.CreateCommand(
+            $"UPDATE tenants SET {change}, version = version + 1, updated_at = now() WHERE id = $1 AND version = $2"
+        );
+        command.Parameters.Add(SqlValue.Of(tenant.Id.Value));
+        command.Parameters.Add(SqlValue.Of(tenant.Version));
+        foreach (var parameter in parameters)
+        {
+            command.Parameters.Add(parameter.Clone());
+        }
+
+        return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
+    }
+}

@@ -1,0 +1,81 @@
+using TenantDocs.Catalog;
+using TenantDocs.Isolation;
+
+namespace TenantDocs.Provisioning;
+
+/// <summary>A server and how full it is.</summary>
+/// <param name="Name">Its name.</param>
+/// <param name="Region">Where it is.</param>
+/// <param name="Capacity">How many tenants it is meant to hold.</param>
+/// <param name="Used">How many it holds.</param>
+/// <param name="Draining">No new tenant is placed on it.</param>
+public sealed record ServerLoad(string Name, string Region, int Capacity, long Used, bool Draining);
+
+/// <summary>Chooses the server of a new tenant.</summary>
+public sealed class TenantPlacing(CatalogDatabase catalog)
+{
+    private const string LoadSql = """
+        SELECT s.name, s.region, s.capacity, s.status = 'draining',
+               (SELECT count(*) FROM placements AS p JOIN tenants AS t ON t.id = p.tenant_id
+                 WHERE p.server = s.name AND t.status NOT IN ('purged', 'failed'))
+          FROM servers AS s ORDER BY s.name
+        """;
+
+    /// <summary>All servers, by name.</summary>
+    public async Task<IReadOnlyList<ServerLoad>> LoadAsync(CancellationToken cancellationToken)
+    {
+        await using var command = catalog.Source.CreateCommand(LoadSql);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var servers = new List<ServerLoad>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            servers.Add(
+                new ServerLoad(
+                    reader.GetString(0),
+                    reader.GetString(1),
+                    reader.GetInt32(2),
+                    reader.GetInt64(4),
+                    reader.GetBoolean(3)
+                )
+            );
+        }
+
+        return servers;
+    }
+
+    /// <summary>The server asked for, else the one of the region that has most room and is not draining.</summary>
+    public async Task<Result<string>> ChooseAsync(string? asked, string? region, CancellationToken cancellationToken)
+    {
+        var servers = await LoadAsync(cancellationToken);
+        if (region is not null && servers.All(s => s.Region != region))
+        {
+            return Error.Invalid("region", "No server is in this region.");
+        }
+
+        if (asked is not null)
+        {
+            return servers.FirstOrDefault(s => s.Name == asked) switch
+            {
+                null => Error.Invalid("server", "No server of this name is registered."),
+                var named when region is not null && named.Region != region => Error.Invalid(
+                    "server",
+                    $"This server is in the region {named.Region}, not in {region}."
+                ),
+                { Draining: true } => new Error(
+                    ErrorKind.Conflict,
+                    "no-capacity",
+                    "This server is draining and takes no new tenant. Choose another one, or none."
+                ),
+                var named => named.Name,
+            };
+        }
+
+        var best = servers
+            .Where(s => !s.Draining && (region is null || s.Region == region) && s.Used < s.Capacity)
+            .OrderByDescending(s => s.Capacity - s.Used)
+            .FirstOrDefault();
+        return best is not null
+            ? best.Name
+            : new Error(ErrorKind.Conflict, "no-capacity", "No server has room for another tenant. Register one.");
+    }
+}
