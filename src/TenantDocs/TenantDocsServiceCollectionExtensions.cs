@@ -3,6 +3,8 @@ using TenantDocs.Catalog;
 using TenantDocs.Documents;
 using TenantDocs.Import;
 using TenantDocs.Isolation;
+using TenantDocs.Operations;
+using TenantDocs.Provisioning;
 
 namespace TenantDocs;
 
@@ -11,5 +13,5 @@ public static class TenantDocsServiceCollectionExtensions
 {
     /// <summary>All rooms of the engine. The host then calls <see cref="PlatformStartup.OpenAsync"/>.</summary>
     public static IServiceCollection AddTenantDocs(this IServiceCollection services) =>
-        services.AddCatalog().AddIsolation().AddDocuments().AddImport();
+        services.AddCatalog().AddIsolation().AddOperations().AddProvisioning().AddDocuments().AddImport();
 }

@@ -36,7 +36,7 @@ public sealed class TenantCatalog(CatalogDatabase catalog)
         SELECT t.id, t.slug, t.name, t.tier, t.status, t.access_mode, t.region, t.language, t.suspend_reason, t.purge_at,
                t.schema_version, t.version, t.created_at, p.isolation, p.server, p.database_name, p.schema_name, p.epoch,
                (SELECT o.id FROM operations AS o
-                 WHERE o.tenant_id = t.id AND o.status IN ('pending', 'running', 'waiting', 'cancelling')) AS operation
+                 WHERE o.tenant_id = t.id AND o.exclusive AND o.status IN ('pending', 'running', 'waiting', 'cancelling')) AS operation
           FROM tenants AS t
           JOIN placements AS p ON p.tenant_id = t.id
 

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using Npgsql;
-using TenantDocs.Catalog;
 using TenantDocs.Database;
 
 namespace TenantDocs.Isolation;

@@ -8,11 +8,7 @@ namespace TenantDocs.Operations;
 internal static class OperationFaults
 {
     public static bool IsTransient(Exception fault) =>
-        fault
-            is NpgsqlException { IsTransient: true }
-                or IOException
-                or SocketException
-                or TimeoutException
+        fault is NpgsqlException { IsTransient: true } or IOException or SocketException or TimeoutException
         || fault is NpgsqlException { InnerException: { } inner } && IsTransient(inner);
 
     public static Error Describe(Exception fault, string phase, StepFailure follows)
@@ -26,7 +22,8 @@ internal static class OperationFaults
         {
             PostgresException { SqlState: PostgresErrorCodes.ObjectInUse } => "something else keeps using it",
             PostgresException { SqlState: PostgresErrorCodes.DiskFull } => "the server's disk is full",
-            PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } => "the server has no free connection",
+            PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } =>
+                "the server has no free connection",
             PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } =>
                 "the platform's administrator role lacks a privilege there",
             PostgresException answer => $"the server answered {answer.SqlState}",

@@ -13,8 +13,7 @@ internal sealed class OperationLease(CatalogDatabase catalog, Guid operation, lo
 {
     private const string Hold = "SELECT hold_lease($1, $2, $3)";
 
-    private const string Update =
-        $"""
+    private const string Update = $"""
         UPDATE operations AS o
            SET status = CASE WHEN o.status = 'cancelling' AND NOT $12 THEN o.status ELSE $2 END,
                phase = $3, step = $4, undoing = $5, done = $6, total = $7, unit = $8, state = $9, result = $10,
@@ -28,8 +27,7 @@ internal sealed class OperationLease(CatalogDatabase catalog, Guid operation, lo
         RETURNING {OperationRows.Columns}
         """;
 
-    private const string Heartbeat =
-        $"""
+    private const string Heartbeat = $"""
         UPDATE operations AS o
            SET lease_until = now() + make_interval(secs => $3), done = $4, total = $5, unit = $6
          WHERE o.id = $1 AND o.lease_token = $2 AND o.finished_at IS NULL

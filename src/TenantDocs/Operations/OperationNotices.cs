@@ -10,8 +10,11 @@ namespace TenantDocs.Operations;
 /// Passes the catalog's notifications about operations on to whoever waits in this process. A notification is a hint to
 /// look at the row: all who wait also look now and then by themselves.
 /// </summary>
-public sealed partial class OperationNotices(CatalogDatabase catalog, TimeProvider time, ILogger<OperationNotices> logger)
-    : BackgroundService
+public sealed partial class OperationNotices(
+    CatalogDatabase catalog,
+    TimeProvider time,
+    ILogger<OperationNotices> logger
+) : BackgroundService
 {
     /// <summary>The key of those who wait for work to take.</summary>
     internal const string Work = "";
@@ -104,7 +107,11 @@ public sealed partial class OperationNotices(CatalogDatabase catalog, TimeProvid
         await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
-    [LoggerMessage(7001, LogLevel.Warning, "Notifications about operations stopped; the queue is polled until they come back.")]
+    [LoggerMessage(
+        7001,
+        LogLevel.Warning,
+        "Notifications about operations stopped; the queue is polled until they come back."
+    )]
     private static partial void NotificationsStopped(ILogger logger, Exception exception);
 
     /// <summary>Remembers one notification until somebody waits for it.</summary>

@@ -92,7 +92,13 @@ public sealed class OperationRequests(
         catch (Exception e)
         {
             room?.Release();
-            if (e is PostgresException { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "operations_active" })
+            if (
+                e is PostgresException
+                {
+                    SqlState: PostgresErrorCodes.UniqueViolation,
+                    ConstraintName: "operations_active"
+                }
+            )
             {
                 return InProgress;
             }

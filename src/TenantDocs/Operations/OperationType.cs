@@ -22,7 +22,10 @@ public abstract class OperationType
 /// <summary>The kinds of operations by name; a doubled one is an error at start.</summary>
 public sealed class OperationTypes(IEnumerable<OperationType> types)
 {
-    private readonly Dictionary<string, OperationType> _byName = types.ToDictionary(t => t.Name, StringComparer.Ordinal);
+    private readonly Dictionary<string, OperationType> _byName = types.ToDictionary(
+        t => t.Name,
+        StringComparer.Ordinal
+    );
 
     /// <summary>Names of the short or the long kinds.</summary>
     public string[] Names(bool isLong) => [.. _byName.Values.Where(t => t.IsLong == isLong).Select(t => t.Name)];

@@ -280,10 +280,18 @@ public sealed partial class OperationWorker(
     [LoggerMessage(7003, LogLevel.Information, "Operation {Type} {Operation}: {Status} (tenant {Tenant}).")]
     private static partial void Ended(ILogger logger, string type, Guid operation, string status, Guid? tenant);
 
-    [LoggerMessage(7004, LogLevel.Warning, "Operation {Type} {Operation} was taken over by another worker; this one wrote nothing more.")]
+    [LoggerMessage(
+        7004,
+        LogLevel.Warning,
+        "Operation {Type} {Operation} was taken over by another worker; this one wrote nothing more."
+    )]
     private static partial void LeaseLost(ILogger logger, string type, Guid operation);
 
-    [LoggerMessage(7005, LogLevel.Error, "Operation {Type} {Operation} was interrupted; it is resumed when its lease runs out.")]
+    [LoggerMessage(
+        7005,
+        LogLevel.Error,
+        "Operation {Type} {Operation} was interrupted; it is resumed when its lease runs out."
+    )]
     private static partial void Interrupted(ILogger logger, Exception exception, string type, Guid operation);
 
     [LoggerMessage(7006, LogLevel.Warning, "Operation {Operation}: a heartbeat did not come through.")]

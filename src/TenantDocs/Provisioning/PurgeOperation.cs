@@ -1,4 +1,3 @@
-using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Database;
 using TenantDocs.Isolation;
@@ -107,7 +106,7 @@ internal sealed class PurgeOperation(TenantHomes homes, TenantCatalog catalog, T
             var input = context.Input<PurgeInput>();
             if (
                 await catalog.FindAsync(input.TenantId, cancellationToken)
-                is not { Status: TenantStatus.PendingDeletion } tenant
+                    is not { Status: TenantStatus.PendingDeletion } tenant
                 || tenant.Placement != input.Home
             )
             {

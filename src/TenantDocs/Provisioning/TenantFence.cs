@@ -144,15 +144,15 @@ public sealed partial class TenantFence(
         {
             return Placed.NewerEpoch;
         }
-        catch (Exception e) when (e is NpgsqlException or TimeoutException && !cancellationToken.IsCancellationRequested)
+        catch (Exception e)
+            when (e is NpgsqlException or TimeoutException && !cancellationToken.IsCancellationRequested)
         {
             FenceUnreachable(logger, e, tenant.Id.Value);
             return Placed.Unreachable;
         }
     }
 
-    private static bool IsSame(Tenant a, Tenant b) =>
-        AccessFor(a) == AccessFor(b) && a.Placement == b.Placement;
+    private static bool IsSame(Tenant a, Tenant b) => AccessFor(a) == AccessFor(b) && a.Placement == b.Placement;
 
     [LoggerMessage(
         4001,

@@ -190,16 +190,13 @@ public sealed class TenantHomes(
         );
         foreach (var table in await TenantTables.ListAsync(connection, DatabaseNames.SharedSchema, cancellationToken))
         {
-            await TenantTables.DeleteAsync(
-                connection,
-                table,
-                tenant,
-                options.Value.RemovalBatch,
-                cancellationToken
-            );
+            await TenantTables.DeleteAsync(connection, table, tenant, options.Value.RemovalBatch, cancellationToken);
         }
 
-        await using var fence = new NpgsqlCommand("DELETE FROM tenantdocs.tenant_fence WHERE tenant_id = $1", connection);
+        await using var fence = new NpgsqlCommand(
+            "DELETE FROM tenantdocs.tenant_fence WHERE tenant_id = $1",
+            connection
+        );
         fence.Parameters.Add(SqlValue.Of(tenant));
         await fence.ExecuteNonQueryAsync(cancellationToken);
     }
@@ -214,9 +211,7 @@ public sealed class TenantHomes(
                 Parameters = { SqlValue.Of(tenant.Value) },
             }
         );
-        batch.BatchCommands.Add(
-            TenantFence.Place(tenant, home.Epoch, "active", AccessMode.ReadWrite, home.Schema)
-        );
+        batch.BatchCommands.Add(TenantFence.Place(tenant, home.Epoch, "active", AccessMode.ReadWrite, home.Schema));
     }
 
     private static void AddSetting(NpgsqlBatch batch, string name, string value) =>

@@ -1,5 +1,4 @@
 using TenantDocs.Catalog;
-using TenantDocs.Isolation;
 
 namespace TenantDocs.Provisioning;
 

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Options;
 using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Isolation;
@@ -12,7 +11,6 @@ public sealed class TenantProvisioning(
     TenantCatalog catalog,
     TenantPlacing placing,
     Isolations isolations,
-    IOptions<TiersOptions> tiers,
     TimeProvider time
 )
 {
@@ -37,17 +35,9 @@ public sealed class TenantProvisioning(
             return Taken("This slug is reserved for the platform. Choose another one.");
         }
 
-        if (Tier(request) is not { } tier)
-        {
-            return Error.Invalid("tier", $"No such tier. One of: {string.Join(", ", tiers.Value.Keys)}.");
-        }
-
-        var model = request.Isolation ?? tiers.Value[tier].Isolation;
-        var server = await placing.ChooseAsync(
-            request.Server ?? tiers.Value[tier].Server,
-            request.Region,
-            cancellationToken
-        );
+        var model = request.Isolation ?? IsolationModel.Shared;
+        var tier = request.Tier ?? TierOf(model);
+        var server = await placing.ChooseAsync(request.Server, request.Region, cancellationToken);
         if (server.Error is { } noServer)
         {
             return noServer;
@@ -57,7 +47,15 @@ public sealed class TenantProvisioning(
         var home = isolations[model].PlaceFor(id, server.Value, epoch: 1);
         try
         {
-            return await BeginAsync(id, request.Slug.Value, home, actor, Insert(id, request, tier, home), false, cancellationToken);
+            return await BeginAsync(
+                id,
+                request.Slug.Value,
+                home,
+                actor,
+                Insert(id, request, tier, home),
+                false,
+                cancellationToken
+            );
         }
         catch (PostgresException e)
             when (e is { SqlState: PostgresErrorCodes.UniqueViolation, ConstraintName: "tenants_slug" })
@@ -70,7 +68,11 @@ public sealed class TenantProvisioning(
     }
 
     /// <summary>Tries again to make a tenant whose provisioning failed, as it was asked for. 404; 409 when it has not failed.</summary>
-    public async Task<Result<StartedOperation>> RetryAsync(string slug, string actor, CancellationToken cancellationToken)
+    public async Task<Result<StartedOperation>> RetryAsync(
+        string slug,
+        string actor,
+        CancellationToken cancellationToken
+    )
     {
         var tenant = await catalog.FindBySlugAsync(slug, cancellationToken);
         if (tenant is null)
@@ -78,7 +80,11 @@ public sealed class TenantProvisioning(
             return TenantLifecycle.NoSuchTenant;
         }
 
-        var request = new NewTenant(ParsedSlug(tenant.Slug), tenant.Name) { Region = tenant.Region, Language = tenant.Language };
+        var request = new NewTenant(ParsedSlug(tenant.Slug), tenant.Name)
+        {
+            Region = tenant.Region,
+            Language = tenant.Language,
+        };
         return tenant.Status is TenantStatus.Failed
             ? await AgainAsync(
                 tenant,
@@ -196,18 +202,13 @@ public sealed class TenantProvisioning(
             SqlValue.Of(home.Epoch),
         ];
 
-    private string? Tier(NewTenant request)
-    {
-        var known = tiers.Value;
-        if (request.Tier is { } asked)
+    private static string TierOf(IsolationModel model) =>
+        model switch
         {
-            return known.ContainsKey(asked) ? asked : null;
-        }
-
-        var model = request.Isolation ?? IsolationModel.Shared;
-        // A model that no configured tier has any more still has a name to put it under.
-        return known.FirstOrDefault(t => t.Value.Isolation == model).Key ?? known.Keys.FirstOrDefault();
-    }
+            IsolationModel.Shared => "starter",
+            IsolationModel.Schema => "business",
+            _ => "enterprise",
+        };
 
     private static TenantSlug ParsedSlug(string text) =>
         TenantSlug.TryParse(text, out var slug)

@@ -1,8 +1,11 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Isolation;
+using TenantDocs.Operations;
+using TenantDocs.Provisioning;
 
 namespace TenantDocs.PostgresTests.Support;
 
@@ -14,6 +17,7 @@ public sealed class Platform : IAsyncDisposable
 
     private readonly ServiceProvider _services;
     private readonly string _prefix;
+    private readonly List<IHostedService> _started = [];
 
     private Platform(ServiceProvider services, string prefix)
     {
@@ -71,7 +75,29 @@ public sealed class Platform : IAsyncDisposable
                 ],
                 CancellationToken.None
             );
+        foreach (var hosted in platform._services.GetServices<IHostedService>().Where(h => h is not PlatformHost))
+        {
+            await hosted.StartAsync(CancellationToken.None);
+            platform._started.Add(hosted);
+        }
+
         return platform;
+    }
+
+    /// <summary>A new active tenant, made as the API makes it.</summary>
+    public async Task<Tenant> NewTenantAsync(IsolationModel model, string? slug = null, string? server = null)
+    {
+        Assert.True(TenantSlug.TryParse(slug ?? $"t-{Guid.NewGuid():n}"[..20], out var parsed));
+        var started = await Get<TenantProvisioning>()
+            .StartAsync(
+                new NewTenant(parsed, $"Tenant {parsed}") { Isolation = model, Server = server },
+                "tests",
+                CancellationToken.None
+            );
+        var ended = await Get<OperationRequests>()
+            .WaitAsync(started.Value, TimeSpan.FromMinutes(1), CancellationToken.None);
+        Assert.True(ended.Status is OperationStatus.Succeeded, $"{ended.Status}: {ended.Problem}");
+        return (await Get<TenantCatalog>().FindBySlugAsync(parsed.Value, CancellationToken.None))!;
     }
 
     public T Get<T>()
@@ -83,6 +109,11 @@ public sealed class Platform : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         var servers = Servers.All;
+        foreach (var hosted in Enumerable.Reverse(_started))
+        {
+            await hosted.StopAsync(CancellationToken.None);
+        }
+
         await _services.DisposeAsync();
         foreach (var server in servers)
         {
