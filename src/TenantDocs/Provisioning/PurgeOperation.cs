@@ -113,7 +113,7 @@ internal sealed class PurgeOperation(TenantHomes homes, TenantCatalog catalog, T
                 throw new OperationFailedException(
                     new Error(
                         ErrorKind.Conflict,
-                        "tenant-state",
+                        "invalid-state",
                         "The tenant is no longer pending deletion where it was; nothing was removed."
                     )
                 );

@@ -111,7 +111,7 @@ public sealed class TenantLifecycle(
 
     /// <summary>409 with the tenant's condition.</summary>
     internal static Error Refused(Tenant tenant, string detail) =>
-        new(ErrorKind.Conflict, "tenant-state", $"{detail} It is {tenant.Status.ToText()}; nothing was changed.")
+        new(ErrorKind.Conflict, "invalid-state", $"{detail} It is {tenant.Status.ToText()}; nothing was changed.")
         {
             Extensions = new Dictionary<string, object?> { ["tenantStatus"] = tenant.Status.ToText() },
         };
