@@ -19,7 +19,7 @@ internal sealed class OperationLease(CatalogDatabase catalog, Guid operation, lo
                phase = $3, step = $4, undoing = $5, done = $6, total = $7, unit = $8, state = $9, result = $10,
                problem = $11, finished_at = CASE WHEN $12 THEN now() END, cancellable = $13, attempts = $14,
                run_after = CASE WHEN $15 IS NULL THEN o.run_after
-                                WHEN o.signals <> $16 OR o.status = 'cancelling' THEN now()
+                                WHEN o.signals <> $16::jsonb OR o.status = 'cancelling' THEN now()
                                 ELSE now() + make_interval(secs => $15) END,
                lease_owner = CASE WHEN $12 OR $15 IS NOT NULL THEN NULL ELSE o.lease_owner END,
                lease_until = CASE WHEN $12 OR $15 IS NOT NULL THEN NULL ELSE now() + make_interval(secs => $17) END
