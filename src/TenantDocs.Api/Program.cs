@@ -1,4 +1,5 @@
 using TenantDocs;
+using TenantDocs.Api.Documents;
 using TenantDocs.Api.Http;
 
 var builder = WebApplication.CreateBuilder(
@@ -6,11 +7,12 @@ var builder = WebApplication.CreateBuilder(
 );
 builder.Services.AddTenantDocs();
 builder.Services.AddHttp(builder.Configuration);
+builder.Services.AddDocumentEndpoints();
 
 var app = builder.Build();
 app.UseHttp();
 app.MapHttp();
-app.MapTenantApi();
+app.MapTenantApi().MapDocuments();
 app.MapAdminApi();
 app.Run();
 
