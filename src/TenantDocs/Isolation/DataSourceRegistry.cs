@@ -73,7 +73,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             pool = GetOrAdd(server, database, isolation);
-            if (_waiters.Count > 0 && pool.Leased >= pool.Charged || !TryLease(pool))
+            if ((pool.Leased == pool.Charged && AnyWaitsForBudget()) || !TryLease(pool))
             {
                 waiter = new Waiter(pool);
                 _waiters.AddLast(waiter);
@@ -141,14 +141,18 @@ public sealed class DataSourceRegistry : IAsyncDisposable
     {
         lock (_lock)
         {
-            pool.Leased--;
-            if (pool.Forgotten)
-            {
-                _charged--;
-                pool.Charged--;
-            }
-
+            TakeBack(pool);
             ServeWaiters();
+        }
+    }
+
+    private void TakeBack(Pool pool)
+    {
+        pool.Leased--;
+        if (pool.Forgotten)
+        {
+            _charged--;
+            pool.Charged--;
         }
     }
 
@@ -249,29 +253,49 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         return false;
     }
 
+    // In order: nobody behind a waiter for the budget may overtake it. A waiter whose database is at its own limit holds
+    // up nobody but those of the same database: one busy tenant must not make the others wait.
     private void ServeWaiters()
     {
+        var budgetSpent = false;
         for (var node = _waiters.First; node is not null; )
         {
             var next = node.Next;
             var pool = node.Value.Pool;
-            if (TryLease(pool))
+            var needsNew = pool.Leased == pool.Charged;
+            if (!(needsNew && budgetSpent) && TryLease(pool))
             {
                 _waiters.Remove(node);
                 pool.Waiting--;
                 if (!node.Value.Turn.TrySetResult())
                 {
-                    pool.Leased--; // it gave up a moment ago
+                    TakeBack(pool); // it gave up a moment ago
                 }
             }
-            else if (_charged >= _options.ConnectionBudget)
+            else
             {
-                return; // in order: nobody behind may overtake for the last connection
+                budgetSpent |= WaitsForBudget(pool);
             }
 
             node = next;
         }
     }
+
+    private bool AnyWaitsForBudget()
+    {
+        for (var node = _waiters.First; node is not null; node = node.Next)
+        {
+            if (WaitsForBudget(node.Value.Pool))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private bool WaitsForBudget(Pool pool) =>
+        pool.Leased == pool.Charged && pool.Charged < _options.MaxConnectionsPerDatabase;
 
     private async Task WaitAsync(Waiter waiter, CancellationToken cancellationToken)
     {
@@ -348,29 +372,3 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         public TaskCompletionSource Turn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }
-
-/// <summary>An open connection of the request role, counted in the budget until disposed.</summary>
-internal sealed class ConnectionLease(
-    DataSourceRegistry registry,
-    DataSourceRegistry.Pool pool,
-    NpgsqlConnection connection
-) : IAsyncDisposable
-{
-    private bool _returned;
-
-    public NpgsqlConnection Connection => connection;
-
-    public async ValueTask DisposeAsync()
-    {
-        if (!_returned)
-        {
-            _returned = true;
-            await connection.DisposeAsync();
-            registry.Release(pool);
-        }
-    }
-}
-
-/// <summary>The connection budget was spent for longer than a request may wait. Nothing was sent; try again.</summary>
-public sealed class ConnectionBudgetException(int budget)
-    : Exception($"All {budget} server connections stayed busy; the request was not started. Try again shortly.");

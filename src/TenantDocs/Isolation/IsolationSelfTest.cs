@@ -47,17 +47,34 @@ public sealed class IsolationSelfTest(ServerConnections servers)
         UNION ALL SELECT format('%s.%s: writes that passed no gate are not refused', t.nspname, t.relname)
                     FROM tables AS t
                    WHERE relkind IN ('r', 'p')
-                     AND (SELECT count(*) FROM pg_policy AS p WHERE p.polrelid = t.oid AND NOT p.polpermissive AND p.polcmd IN ('a', 'w', 'd')) < 3
+                     AND (SELECT count(DISTINCT p.polcmd) FROM pg_policy AS p
+                           WHERE p.polrelid = t.oid AND NOT p.polpermissive AND p.polroles = '{0}'
+                             AND CASE p.polcmd WHEN 'd' THEN pg_get_expr(p.polqual, p.polrelid) ELSE pg_get_expr(p.polwithcheck, p.polrelid) END = $2
+                             AND p.polcmd IN ('a', 'w', 'd')) < 3
         UNION ALL SELECT format('%s.%s: the primary key does not start with tenant_id', t.nspname, t.relname)
                     FROM tables AS t
                    WHERE relkind IN ('r', 'p') AND NOT EXISTS (
                          SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
                           WHERE i.indrelid = t.oid AND i.indisprimary AND a.attname = 'tenant_id')
         UNION ALL SELECT format('%s.%s: a unique key does not start with tenant_id', t.nspname, t.relname)
-                    FROM tables AS t JOIN pg_index AS i ON i.indrelid = t.oid JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-                   WHERE i.indisunique AND a.attname <> 'tenant_id'
+                    FROM tables AS t JOIN pg_index AS i ON i.indrelid = t.oid
+                    -- A left join: the first "column" of an index on an expression is none.
+                    LEFT JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+                   WHERE (i.indisunique OR i.indisexclusion) AND a.attname IS DISTINCT FROM 'tenant_id'
+        UNION ALL SELECT format('%s.%s: the foreign key %s does not start with tenant_id on both sides', t.nspname, t.relname, k.conname)
+                    FROM tables AS t JOIN pg_constraint AS k ON k.conrelid = t.oid AND k.contype = 'f'
+                   WHERE NOT EXISTS (
+                         SELECT FROM pg_attribute AS a, pg_attribute AS b
+                          WHERE a.attrelid = k.conrelid AND a.attnum = k.conkey[1] AND a.attname = 'tenant_id'
+                            AND b.attrelid = k.confrelid AND b.attnum = k.confkey[1] AND b.attname = 'tenant_id')
         UNION ALL SELECT format('%s.%s: the request role may truncate it, reference it or put triggers on it', nspname, relname)
-                    FROM tables WHERE relkind IN ('r', 'p') AND has_table_privilege(oid, 'TRUNCATE, REFERENCES, TRIGGER')
+                    FROM tables WHERE relkind IN ('r', 'p')
+                     AND (has_table_privilege(oid, 'TRUNCATE, REFERENCES, TRIGGER') OR has_any_column_privilege(oid, 'REFERENCES'))
+        UNION ALL SELECT format('%s.%s can be used by the request role and is no tenant table', n.nspname, c.relname)
+                    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+                   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^(pg_|information_schema$)'
+                     AND c.oid NOT IN (SELECT oid FROM tables) AND has_schema_privilege(n.oid, 'USAGE')
+                     AND (has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE, REFERENCES') OR has_table_privilege(c.oid, 'DELETE, TRUNCATE, TRIGGER'))
         UNION ALL SELECT format('%s.%s is a view over tenant data that runs as its owner', t.nspname, t.relname)
                     FROM tables AS t JOIN pg_class AS c ON c.oid = t.oid
                    WHERE t.relkind = 'v' AND NOT coalesce('security_invoker=true' = ANY (c.reloptions) OR 'security_invoker=on' = ANY (c.reloptions), false)
@@ -66,15 +83,23 @@ public sealed class IsolationSelfTest(ServerConnections servers)
         UNION ALL SELECT format('function %s.%s runs as its owner and is not on the list of audited ones', n.nspname, f.proname)
                     FROM pg_proc AS f JOIN pg_namespace AS n ON n.oid = f.pronamespace
                    WHERE f.prosecdef AND n.nspname !~ '^(pg_|information_schema)' AND has_function_privilege(f.oid, 'EXECUTE')
-                     AND NOT (n.nspname = 'tenantdocs' AND f.proname IN ('enter_read', 'enter_write'))
-                     AND NOT (f.proname = 'search_documents' AND pg_get_userbyid(f.proowner) = 'tenantdocs_search')
-        UNION ALL SELECT 'the request role can read the fence' WHERE has_table_privilege('tenantdocs.tenant_fence', 'SELECT, INSERT, UPDATE, DELETE')
+                     AND NOT (n.nspname = 'tenantdocs' AND f.proname IN ('enter_read', 'enter_write') AND pg_get_userbyid(f.proowner) = 'tenantdocs_owner')
+                     AND NOT (f.proname = 'search_documents' AND pg_get_userbyid(f.proowner) = 'tenantdocs_search'
+                              AND f.proconfig @> ARRAY['search_path=' || n.nspname])
+        UNION ALL SELECT format('the role %s, which owns what requests call, may log in, bypass policies or is a superuser', rolname)
+                    FROM pg_roles WHERE rolname IN ('tenantdocs_owner', 'tenantdocs_search') AND (rolcanlogin OR rolbypassrls OR rolsuper)
+        UNION ALL SELECT 'the request role can read or change the fence'
+                   WHERE has_any_column_privilege('tenantdocs.tenant_fence', 'SELECT, INSERT, UPDATE') OR has_table_privilege('tenantdocs.tenant_fence', 'DELETE')
         UNION ALL SELECT 'there is no tenant table here' WHERE NOT EXISTS (SELECT FROM tables)
         """;
 
     /// <summary>The one expression that a tenant policy may have, as PostgreSQL prints it.</summary>
     internal const string PolicyExpression =
         "(tenant_id = (NULLIF(current_setting('app.current_tenant'::text, true), ''::text))::uuid)";
+
+    /// <summary>What the restrictive policies ask of a write, as PostgreSQL prints it.</summary>
+    internal const string WriteGateExpression =
+        "( SELECT (current_setting('app.write_epoch'::text, true) <> ''::text))";
 
     /// <summary>The faults of one database, in words; empty when the wall stands.</summary>
     public async Task<IReadOnlyList<string>> FindFaultsAsync(
@@ -84,8 +109,18 @@ public sealed class IsolationSelfTest(ServerConnections servers)
     )
     {
         await using var connection = await servers.OpenAsync(server, database, SessionRole.App, cancellationToken);
+        return await FindFaultsAsync(connection, cancellationToken);
+    }
+
+    /// <summary>The faults as the connection's current role meets them.</summary>
+    internal static async Task<IReadOnlyList<string>> FindFaultsAsync(
+        NpgsqlConnection connection,
+        CancellationToken cancellationToken
+    )
+    {
         await using var command = new NpgsqlCommand(Faults, connection);
         command.Parameters.Add(SqlValue.Of(PolicyExpression));
+        command.Parameters.Add(SqlValue.Of(WriteGateExpression));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         var faults = new List<string>();
         while (await reader.ReadAsync(cancellationToken))

@@ -114,7 +114,17 @@ internal sealed class GateInterceptor : DbCommandInterceptor
 
         batch.BatchCommands.Add(query);
         var reader = await batch.ExecuteReaderAsync(cancellationToken);
-        await reader.NextResultAsync(cancellationToken);
+        try
+        {
+            await reader.NextResultAsync(cancellationToken);
+        }
+        catch
+        {
+            // Else the connection stays busy with it, and the unit of work's next command hides this fault behind that.
+            await reader.DisposeAsync();
+            throw;
+        }
+
         return InterceptionResult<DbDataReader>.SuppressWithResult(reader);
     }
 

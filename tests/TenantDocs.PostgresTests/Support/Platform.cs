@@ -64,6 +64,7 @@ public sealed class Platform : IAsyncDisposable
         collection.AddTenantDocs();
         configure?.Invoke(collection);
         var platform = new Platform(collection.BuildServiceProvider(), prefix);
+        await IsolationSwitch.PrepareAsync(servers);
         await platform
             .Get<PlatformStartup>()
             .OpenAsync(
@@ -75,6 +76,7 @@ public sealed class Platform : IAsyncDisposable
                 ],
                 CancellationToken.None
             );
+        await IsolationSwitch.ApplyAsync(platform);
         foreach (var hosted in platform._services.GetServices<IHostedService>().Where(h => h is not PlatformHost))
         {
             await hosted.StartAsync(CancellationToken.None);

@@ -31,12 +31,17 @@ BEGIN
       FROM tenantdocs.tenant_fence AS f
      WHERE f.tenant_id = p_tenant;
 
-    IF NOT ((v_epoch = p_epoch AND v_state = 'active') OR (v_epoch = p_epoch + 1 AND v_state = 'write_fenced'))
-       OR v_access = 'offline' OR v_epoch IS NULL THEN
+    -- IS NOT TRUE: an unknown epoch (NULL) compares to neither yes nor no, and must not be admitted by that.
+    IF (((v_epoch = p_epoch AND v_state = 'active') OR (v_epoch = p_epoch + 1 AND v_state = 'write_fenced'))
+        AND v_access <> 'offline') IS NOT TRUE THEN
         RAISE EXCEPTION USING ERRCODE = 'TD001', MESSAGE = 'this place does not admit the tenant at this epoch';
     END IF;
 
     PERFORM pg_catalog.set_config('app.current_tenant', p_tenant::text, true);
+    -- A write gate passed earlier in this transaction, perhaps for another tenant, ends here: the last gate decides.
+    IF pg_catalog.current_setting('app.write_epoch', true) <> '' THEN
+        PERFORM pg_catalog.set_config('app.write_epoch', '', true);
+    END IF;
     -- Comparing first is cheaper than setting: in the shared and database models the role's default is already right.
     IF pg_catalog.current_setting('search_path') <> v_schema THEN
         PERFORM pg_catalog.set_config('search_path', v_schema, true);
@@ -65,7 +70,7 @@ BEGIN
       FROM tenantdocs.tenant_fence AS f
      WHERE f.tenant_id = p_tenant;
 
-    IF v_epoch IS NULL OR v_epoch <> p_epoch OR v_state <> 'active' OR v_access <> 'readWrite' THEN
+    IF (v_epoch = p_epoch AND v_state = 'active' AND v_access = 'readWrite') IS NOT TRUE THEN
         RAISE EXCEPTION USING ERRCODE = 'TD001', MESSAGE = 'this place does not admit the tenant''s writes at this epoch';
     END IF;
 

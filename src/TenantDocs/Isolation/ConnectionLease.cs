@@ -1,0 +1,29 @@
+using Npgsql;
+
+namespace TenantDocs.Isolation;
+
+/// <summary>An open connection of the request role, counted in the budget until disposed.</summary>
+internal sealed class ConnectionLease(
+    DataSourceRegistry registry,
+    DataSourceRegistry.Pool pool,
+    NpgsqlConnection connection
+) : IAsyncDisposable
+{
+    private bool _returned;
+
+    public NpgsqlConnection Connection => connection;
+
+    public async ValueTask DisposeAsync()
+    {
+        if (!_returned)
+        {
+            _returned = true;
+            await connection.DisposeAsync();
+            registry.Release(pool);
+        }
+    }
+}
+
+/// <summary>The connection budget was spent for longer than a request may wait. Nothing was sent; try again.</summary>
+public sealed class ConnectionBudgetException(int budget)
+    : Exception($"All {budget} server connections stayed busy; the request was not started. Try again shortly.");
