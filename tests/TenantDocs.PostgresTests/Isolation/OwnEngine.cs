@@ -34,12 +34,12 @@ internal sealed class OwnEngine : IAsyncDisposable
 
     public TenantSessions Sessions { get; }
 
-    public ValueTask<ConnectionLease> RentAsync(Tenant tenant, CancellationToken cancellation = default) =>
+    public ValueTask<ConnectionLease> RentAsync(Tenant tenant, CancellationToken? cancellation = null) =>
         Registry.RentAsync(
             tenant.Placement.Server,
             tenant.Placement.Database,
             _isolations[tenant.Placement.Isolation],
-            cancellation
+            cancellation ?? CancellationToken.None
         );
 
     public ValueTask DisposeAsync() => Registry.DisposeAsync();

@@ -20,7 +20,12 @@ internal static class SessionExtensions
             {
                 await using var batch = session
                     .CreateBatch()
-                    .Add(AttackGround.InsertDocument, SqlValue.Of(tenant.Id.Value), SqlValue.Of(id), SqlValue.Of(title));
+                    .Add(
+                        AttackGround.InsertDocument,
+                        SqlValue.Of(tenant.Id.Value),
+                        SqlValue.Of(id),
+                        SqlValue.Of(title)
+                    );
                 return await batch.ExecuteAsync(cancellation);
             },
             CancellationToken.None

@@ -69,4 +69,19 @@ internal static class SqlExtensions
 
         return refusal;
     }
+
+    /// <summary>Waits, however slow the machine is, until a count is as it must become; the test's own limit ends it.</summary>
+    public static async Task UntilAsync(
+        this NpgsqlConnection connection,
+        string count,
+        Func<long, bool> reached,
+        params NpgsqlParameter[] parameters
+    )
+    {
+        while (!reached(await connection.AskAsync<long>(count, [.. parameters.Select(p => p.Clone())])))
+        {
+            AttackGround.Stop.ThrowIfCancellationRequested();
+            await Task.Yield();
+        }
+    }
 }
