@@ -57,9 +57,7 @@ public sealed partial class TenantTableTests
         var now = Repository
             .Files("src/TenantDocs/Database/Sql", "*.sql")
             .Select(f => $"{Hash(f)}  {f["src/TenantDocs/Database/Sql/".Length..]}");
-        var listed = File.ReadAllLines(
-            Repository.PathOf("tests", "TenantDocs.Tests", "Conventions", "sql-hashes.txt")
-        );
+        var listed = File.ReadAllLines(Repository.PathOf("tests", "TenantDocs.Tests", "Conventions", "sql-hashes.txt"));
         Assert.Equal(listed.Order(StringComparer.Ordinal), now.Order(StringComparer.Ordinal));
     }
 
@@ -69,6 +67,8 @@ public sealed partial class TenantTableTests
     [GeneratedRegex(@"^CREATE TABLE (\w+)", RegexOptions.Multiline)]
     private static partial Regex CreateTable();
 
-    [GeneratedRegex(@"FOREACH t IN ARRAY ARRAY\[([^\]]+)\] LOOP\s+EXECUTE format\('ALTER TABLE %I ENABLE ROW LEVEL SECURITY'")]
+    [GeneratedRegex(
+        @"FOREACH t IN ARRAY ARRAY\[([^\]]+)\] LOOP\s+EXECUTE format\('ALTER TABLE %I ENABLE ROW LEVEL SECURITY'"
+    )]
     private static partial Regex PolicyLoop();
 }
