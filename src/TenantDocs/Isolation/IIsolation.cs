@@ -30,7 +30,7 @@ public interface IIsolation
 }
 
 /// <summary>Rows in tables that all tenants share.</summary>
-/// <remarks>Guarantees: the policy on <c>app.current_tenant</c> judges every row. Proof: SharedIsolationTests.</remarks>
+/// <remarks>Guarantees: the policy on <c>app.current_tenant</c> judges every row. Proof: PolicyAttackTests.</remarks>
 internal sealed class SharedIsolation(DatabaseNames names) : IIsolation
 {
     public IsolationModel Model => IsolationModel.Shared;
@@ -44,7 +44,7 @@ internal sealed class SharedIsolation(DatabaseNames names) : IIsolation
 }
 
 /// <summary>A schema of the tenant's own in a database of such schemas.</summary>
-/// <remarks>Guarantees: <c>search_path</c> holds exactly that schema. Proof: SchemaIsolationTests.</remarks>
+/// <remarks>Guarantees: <c>search_path</c> holds exactly that schema. Proof: PlaceAttackTests.</remarks>
 internal sealed class SchemaIsolation(DatabaseNames names) : IIsolation
 {
     public IsolationModel Model => IsolationModel.Schema;
@@ -58,7 +58,7 @@ internal sealed class SchemaIsolation(DatabaseNames names) : IIsolation
 }
 
 /// <summary>A database of the tenant's own.</summary>
-/// <remarks>Guarantees: no other tenant's row is in it. Proof: DatabaseIsolationTests.</remarks>
+/// <remarks>Guarantees: no other tenant's row is in it. Proof: RoleAttackTests, PlaceAttackTests.</remarks>
 internal sealed class DatabaseIsolation(DatabaseNames names) : IIsolation
 {
     public IsolationModel Model => IsolationModel.Database;
