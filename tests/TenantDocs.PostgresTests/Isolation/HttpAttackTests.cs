@@ -80,7 +80,14 @@ public sealed partial class HttpAttackTests(HttpHost host)
         var word = $"w{Guid.NewGuid():n}";
         var id = await CreateAsync(victim, word);
         foreach (
-            var path in new[] { "/v1/documents?limit=200", $"/v1/search?q={word}", $"/v1/documents?tag={word}", "/v1/changes?limit=200", "/v1/tags" }
+            var path in new[]
+            {
+                "/v1/documents?limit=200",
+                $"/v1/search?q={word}",
+                $"/v1/documents?tag={word}",
+                "/v1/changes?limit=200",
+                "/v1/tags",
+            }
         )
         {
             var own = await (await host.GetAsync(path, victim)).TextAsync();
@@ -206,7 +213,9 @@ public sealed partial class HttpAttackTests(HttpHost host)
             .Services.GetRequiredService<OperationRequests>()
             .WaitAsync(started.Value, TimeSpan.FromMinutes(1), AttackGround.Stop);
         Assert.True(ended.Status is OperationStatus.Succeeded, $"{ended.Problem}");
-        var tenant = await host.Services.GetRequiredService<TenantCatalog>().FindBySlugAsync(slug.Value, AttackGround.Stop);
+        var tenant = await host
+            .Services.GetRequiredService<TenantCatalog>()
+            .FindBySlugAsync(slug.Value, AttackGround.Stop);
         return await host.NewKeyAsync(tenant!, "owner");
     }
 
