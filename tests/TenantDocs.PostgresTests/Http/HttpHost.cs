@@ -15,7 +15,7 @@ namespace TenantDocs.PostgresTests.Http;
 [CollectionDefinition]
 public sealed class OneHttpHost : ICollectionFixture<HttpHost>;
 
-/// <summary>The real host, with its production registrations, on databases of its own and with issuers to attack.</summary>
+/// <summary>The real host on a real socket, with its production registrations, on databases of its own and with issuers to attack.</summary>
 public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
 {
     public const string BootstrapKey = "bootstrap-key-of-the-tests";
@@ -28,6 +28,7 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
 
     private readonly string _prefix = $"x{Guid.NewGuid():n}"[..12];
     private WebApplicationFactory<Program>? _factory;
+    private HttpClient? _client;
     private string _server = "";
 
     public SymmetricSecurityKey Key { get; } = new(RandomNumberGenerator.GetBytes(32));
@@ -51,7 +52,12 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
                 host.UseSetting(key, value);
             }
         });
-        _ = _factory.Server;
+        _factory.UseKestrel(0);
+        _factory.StartServer();
+        _client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false })
+        {
+            BaseAddress = _factory.ClientOptions.BaseAddress,
+        };
         var startup = Services.GetRequiredService<PlatformStartup>();
         await startup.Ready.WaitAsync(TimeSpan.FromMinutes(1), TestContext.Current.CancellationToken);
         await Keys.EnsureBootstrapKeyAsync(BootstrapKey, CancellationToken.None);
@@ -73,8 +79,7 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
             request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {credential}");
         }
 
-        using var client = _factory!.CreateClient(new WebApplicationFactoryClientOptions { AllowAutoRedirect = false });
-        return await client.SendAsync(request, TestContext.Current.CancellationToken);
+        return await _client!.SendAsync(request, TestContext.Current.CancellationToken);
     }
 
     public async Task<string> NewKeyAsync(
@@ -151,6 +156,7 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        _client?.Dispose();
         if (_factory is not null)
         {
             await _factory.DisposeAsync();
@@ -169,6 +175,7 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
         settings["Demo:Preset"] = "none";
         settings["Tenancy:BaseDomain"] = "docs.example";
         settings["Documents:MaxBodyBytes"] = "1000";
+        settings["Urls"] = "http://127.0.0.1:0";
         settings["Tiers:starter:Features:0"] = "search";
         AddScheme(settings, "Bearer", Issuer, Key);
         AddScheme(settings, "Others", OtherIssuer, OtherKey);

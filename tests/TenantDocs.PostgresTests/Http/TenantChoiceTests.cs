@@ -36,6 +36,7 @@ public class TenantChoiceTests(HttpHost host)
             ("/v1/me", null, ["acme", "globex"]),
             ("/v1/me", null, ["acme, acme"]),
             ("/v1/me", null, ["ACME"]),
+            ("/v1/me", null, [""]),
             ("/t/acme/v1/me", "globex.docs.example", []),
             ("/t/globex/v1/me", "acme.docs.example", []),
             ("/t/acme/v1/me", null, ["globex"]),
