@@ -11,8 +11,6 @@ internal sealed partial class DocumentRepository
     // A change without a version of its own (restore, If-Match: *) that lost a race starts over from what is there now.
     private const int MaxAttempts = 10;
 
-    private const string SweepActor = "system";
-
     public async Task<Result<DocumentOutcome>> CreateAsync(
         Tenant tenant,
         Guid? id,
@@ -98,62 +96,6 @@ internal sealed partial class DocumentRepository
                 return explained;
             }
         }
-    }
-
-    public async Task<int> SweepAsync(
-        Tenant tenant,
-        DateTimeOffset before,
-        int limit,
-        CancellationToken cancellationToken
-    )
-    {
-        var expired = await sessions.ReadAsync(
-            tenant,
-            async (session, token) =>
-            {
-                await using var batch = session.CreateBatch();
-                batch.Add(DocumentSql.Expired, SqlValue.Of(tenant.Id.Value), SqlValue.Of(before), SqlValue.Of(limit));
-                await using var reader = await batch.ReadAsync(token);
-                var found = new List<(Guid Id, long Version, long Bytes)>();
-                while (await reader.ReadAsync(token))
-                {
-                    DocumentReading.Guard(reader, tenant.Id.Value);
-                    found.Add((reader.GetGuid(1), reader.GetInt64(2), reader.GetInt64(3)));
-                }
-
-                return found;
-            },
-            cancellationToken
-        );
-
-        var now = DocumentRules.Microseconds(time.GetUtcNow());
-        return await sessions.WriteAsync(
-            tenant,
-            async (session, token) =>
-            {
-                await using var batch = session.CreateBatch();
-                batch.Add(
-                    DocumentSql.ForgetOldKeys,
-                    SqlValue.Of(tenant.Id.Value),
-                    SqlValue.Of(now - DocumentRules.IdempotencyKept)
-                );
-                foreach (var (id, version, bytes) in expired)
-                {
-                    batch
-                        .Add(DocumentSql.Purge, SqlValue.Of(tenant.Id.Value), SqlValue.Of(id), SqlValue.Of(version))
-                        .AddCount(
-                            tenant,
-                            new DocumentCounts(0, -1, -bytes, -version),
-                            new DocumentFeedItem(0, DocumentChangeType.Purged, id, version, now, SweepActor),
-                            DocumentLimits.None
-                        );
-                }
-
-                await batch.ExecuteAsync(token);
-                return expired.Count;
-            },
-            cancellationToken
-        );
     }
 
     private int MaxBody(DocumentWrite write) =>

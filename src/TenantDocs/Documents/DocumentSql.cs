@@ -176,6 +176,9 @@ internal static class DocumentSql
          LIMIT $3
         """;
 
+    public const string HasOldKeys =
+        "SELECT EXISTS (SELECT FROM idempotency_keys WHERE tenant_id = $1 AND created_at < $2)";
+
     public const string ForgetOldKeys = "DELETE FROM idempotency_keys WHERE tenant_id = $1 AND created_at < $2";
 
     /// <summary>The query is parsed once, in FROM: beside a parameter in two places it would be parsed for every hit.</summary>

@@ -15,6 +15,8 @@ public static class DocumentsServiceCollectionExtensions
             .ValidateDataAnnotations()
             .ValidateOnStart();
         services.TryAddSingleton<IDocumentRepository, DocumentRepository>();
+        services.TryAddSingleton<TrashSweeper>();
+        services.AddHostedService(provider => provider.GetRequiredService<TrashSweeper>());
         return services;
     }
 }
