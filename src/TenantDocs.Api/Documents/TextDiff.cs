@@ -88,8 +88,8 @@ internal sealed class TextDiff
             return [];
         }
 
-        // An empty side has no lines, but the joined text of no lines would count as one empty line.
-        if (left.IsEmpty || right.IsEmpty || left.Length + right.Length > MostLinesCompared)
+        // One empty line joined is the empty text, which DiffPlex takes for no line at all.
+        if (IsBlank(left) || IsBlank(right) || left.Length + right.Length > MostLinesCompared)
         {
             return [(offset, left.Length, offset, right.Length)];
         }
@@ -107,6 +107,8 @@ internal sealed class TextDiff
             ),
         ];
     }
+
+    private static bool IsBlank(ReadOnlySpan<string> lines) => lines.IsEmpty || lines is [""];
 
     private List<DiffHunk> MakeHunks()
     {

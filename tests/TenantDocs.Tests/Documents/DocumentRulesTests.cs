@@ -16,18 +16,19 @@ public class DocumentRulesTests
         Assert.Contains("title", DocumentRules.Check(Good with { Title = " \t" }).Keys);
     }
 
-    [Theory]
-    [InlineData("a\0b")]
-    [InlineData("\ud83c")]
-    [InlineData("\udfa8\ud83c")]
-    [InlineData("x\ud83c")]
-    public void Text_that_cannot_be_kept_is_refused_in_every_field(string text)
+    [Fact]
+    public void Text_that_cannot_be_kept_is_refused_in_every_field()
     {
-        Assert.Contains("title", DocumentRules.Check(Good with { Title = text }).Keys);
-        Assert.Contains("body", DocumentRules.Check(Good with { Body = text }).Keys);
-        Assert.Contains("tags", DocumentRules.Check(Good with { Tags = [text] }).Keys);
-        Assert.Contains("status", DocumentRules.Check(Good with { Status = text }).Keys);
-        Assert.Contains("contentType", DocumentRules.Check(Good with { ContentType = text }).Keys);
+        // Not as inline data: an attribute is kept in UTF-8, which has no half surrogates.
+        foreach (var text in new[] { "a\0b", "\ud83c", "\udfa8\ud83c", "x\ud83c" })
+        {
+            Assert.Contains("title", DocumentRules.Check(Good with { Title = text }).Keys);
+            Assert.Contains("body", DocumentRules.Check(Good with { Body = text }).Keys);
+            Assert.Contains("tags", DocumentRules.Check(Good with { Tags = [text] }).Keys);
+            Assert.Contains("status", DocumentRules.Check(Good with { Status = text }).Keys);
+            Assert.Contains("contentType", DocumentRules.Check(Good with { ContentType = text }).Keys);
+        }
+
         Assert.Empty(DocumentRules.Check(Good with { Title = "🎨", Body = "🎨", Tags = ["🎨"] }));
     }
 
