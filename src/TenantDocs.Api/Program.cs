@@ -1,4 +1,5 @@
 using TenantDocs;
+using TenantDocs.Api.Demo;
 using TenantDocs.Api.Documents;
 using TenantDocs.Api.Http;
 
@@ -8,6 +9,7 @@ var builder = WebApplication.CreateBuilder(
 builder.Services.AddTenantDocs();
 builder.Services.AddHttp(builder.Configuration);
 builder.Services.AddDocumentEndpoints();
+builder.Services.AddDemo();
 
 var app = builder.Build();
 app.UseHttp();

@@ -1,0 +1,72 @@
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Database;
+using TenantDocs.Isolation;
+using TenantDocs.PostgresTests.Support;
+
+namespace TenantDocs.PostgresTests.Catalog;
+
+public sealed class PlatformStartupTests(PostgresFixture postgres) : IAsyncLifetime
+{
+    private Platform _platform = null!;
+    private string _server = "";
+
+    public async ValueTask InitializeAsync()
+    {
+        _server = await postgres.ServerConnectionString(0);
+        _platform = await Platform.StartAsync(_server, [_server]);
+    }
+
+    public ValueTask DisposeAsync() => _platform.DisposeAsync();
+
+    [Fact]
+    public async Task An_unguarded_table_keeps_the_host_from_serving_and_is_named()
+    {
+        var startup = _platform.Get<PlatformStartup>();
+        await startup.OpenAsync(_server, [], CancellationToken.None);
+
+        await ExecuteAsync("ALTER TABLE shared.documents NO FORCE ROW LEVEL SECURITY");
+        var refused = await Assert.ThrowsAsync<TenantIsolationException>(() =>
+            startup.OpenAsync(_server, [], CancellationToken.None)
+        );
+
+        Assert.Contains("shared.documents", refused.Message, StringComparison.Ordinal);
+        await ExecuteAsync("ALTER TABLE shared.documents FORCE ROW LEVEL SECURITY");
+        await startup.OpenAsync(_server, [], CancellationToken.None);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_down_does_not_keep_the_others_from_being_served()
+    {
+        var startup = _platform.Get<PlatformStartup>();
+        // Port 1 of the loopback address: nothing listens there.
+        var down = new NpgsqlConnectionStringBuilder(_server)
+        {
+            Host = "127.0.0.1",
+            Port = 1,
+            Timeout = 2,
+        };
+
+        await startup.OpenAsync(
+            _server,
+            [new ServerRegistration("down", new ServerOptions { ConnectionString = down.ConnectionString })],
+            CancellationToken.None
+        );
+
+        Assert.True(_platform.Servers.Contains("down"));
+        var tenant = await _platform.NewTenantAsync(IsolationModel.Shared, server: "local-1");
+        Assert.Equal(TenantStatus.Active, tenant.Status);
+    }
+
+    private async Task ExecuteAsync(string sql)
+    {
+        await using var connection = await _platform.Servers.OpenAsync(
+            "local-1",
+            _platform.Get<DatabaseNames>().SharedDatabase,
+            SessionRole.Admin,
+            CancellationToken.None
+        );
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync();
+    }
+}

@@ -1,0 +1,110 @@
+using System.Diagnostics;
+using TenantDocs.Catalog;
+using TenantDocs.Isolation;
+using TenantDocs.PostgresTests.Support;
+
+namespace TenantDocs.PostgresTests.Catalog;
+
+public sealed class TenantRoutesTests(PostgresFixture postgres) : IAsyncLifetime
+{
+    private Platform _platform = null!;
+
+    private TenantRoutes Routes => _platform.Get<TenantRoutes>();
+
+    public async ValueTask InitializeAsync()
+    {
+        var server = await postgres.ServerConnectionString(0);
+        _platform = await Platform.StartAsync(server, [server]);
+    }
+
+    public ValueTask DisposeAsync() => _platform.DisposeAsync();
+
+    [Fact]
+    public async Task A_route_is_remembered_until_the_catalog_says_that_it_changed()
+    {
+        var tenant = await _platform.NewTenantAsync(IsolationModel.Shared);
+        await UntilAsync(() => Task.FromResult(Routes.IsListening));
+        var first = await Routes.FindBySlugAsync(tenant.Slug, CancellationToken.None);
+        Assert.Same(first, await Routes.FindBySlugAsync(tenant.Slug, CancellationToken.None));
+
+        await RenameAsync(tenant, "changed");
+
+        await UntilAsync(async () =>
+            (await Routes.FindBySlugAsync(tenant.Slug, CancellationToken.None))?.Name == "changed"
+        );
+    }
+
+    [Fact]
+    public async Task Without_notifications_a_change_is_seen_within_two_seconds_all_the_same()
+    {
+        var tenant = await _platform.NewTenantAsync(IsolationModel.Shared);
+        Assert.NotNull(await Routes.FindAsync(tenant.Id, CancellationToken.None));
+        Routes.IsListening = false;
+        await CutListenersAsync();
+
+        var start = Stopwatch.GetTimestamp();
+        await RenameAsync(tenant, "changed");
+        await UntilAsync(async () => (await Routes.FindAsync(tenant.Id, CancellationToken.None))?.Name == "changed");
+
+        // The promise of the contract, not a performance figure: the route's lifetime bounds it.
+        Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(2));
+    }
+
+    [Fact]
+    public async Task The_listener_comes_back_after_its_connection_was_cut()
+    {
+        await UntilAsync(() => Task.FromResult(Routes.IsListening));
+
+        await CutListenersAsync();
+
+        await UntilAsync(async () => await CountListenersAsync() == 1 && Routes.IsListening);
+    }
+
+    [Fact]
+    public async Task An_unknown_slug_is_not_remembered_as_unknown()
+    {
+        var slug = $"u-{Guid.NewGuid():n}"[..20];
+        Assert.Null(await Routes.FindBySlugAsync(slug, CancellationToken.None));
+
+        var tenant = await _platform.NewTenantAsync(IsolationModel.Shared, slug);
+
+        Assert.Equal(tenant.Id, (await Routes.FindBySlugAsync(slug, CancellationToken.None))?.Id);
+    }
+
+    private async Task RenameAsync(Tenant tenant, string name)
+    {
+        await using var command = _platform.Catalog.Source.CreateCommand("UPDATE tenants SET name = $2 WHERE id = $1");
+        command.Parameters.Add(SqlValue.Of(tenant.Id.Value));
+        command.Parameters.Add(SqlValue.Of(name));
+        Assert.Equal(1, await command.ExecuteNonQueryAsync());
+    }
+
+    private async Task CutListenersAsync()
+    {
+        await using var command = _platform.Catalog.Source.CreateCommand(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN tenantdocs_tenants%'"
+        );
+        await command.ExecuteNonQueryAsync();
+    }
+
+    private async Task<long> CountListenersAsync()
+    {
+        await using var command = _platform.Catalog.Source.CreateCommand(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN tenantdocs_tenants%'"
+        );
+        return (long)(await command.ExecuteScalarAsync())!;
+    }
+
+    private static async Task UntilAsync(Func<Task<bool>> condition)
+    {
+        var deadline = Stopwatch.GetTimestamp();
+        while (!await condition())
+        {
+            Assert.True(
+                Stopwatch.GetElapsedTime(deadline) < TimeSpan.FromSeconds(20),
+                "The condition did not come true in time."
+            );
+            await Task.Delay(20);
+        }
+    }
+}
