@@ -1,6 +1,8 @@
 using System.CommandLine;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using TenantDocs.Catalog;
+using TenantDocs.Operations;
 
 namespace TenantDocs.Cli;
 
@@ -8,6 +10,7 @@ namespace TenantDocs.Cli;
 internal sealed class Invocation : IAsyncDisposable
 {
     private readonly ParseResult _arguments;
+    private readonly Stack<IHostedService> _started = new();
     private ServiceProvider? _platform;
 
     public Invocation(ParseResult arguments)
@@ -39,6 +42,25 @@ internal sealed class Invocation : IAsyncDisposable
         return platform;
     }
 
+    /// <summary>
+    /// As <see cref="OpenAsync"/>, and carries out operations itself: they go on where no host runs. What is not done when
+    /// the command ends is resumed by the next host.
+    /// </summary>
+    public async Task<IServiceProvider> OpenWithWorkerAsync(CancellationToken cancellationToken)
+    {
+        var platform = await OpenAsync(cancellationToken);
+        foreach (
+            var part in (IHostedService[])
+                [platform.GetRequiredService<OperationNotices>(), platform.GetRequiredService<OperationWorker>()]
+        )
+        {
+            await part.StartAsync(cancellationToken);
+            _started.Push(part);
+        }
+
+        return platform;
+    }
+
     /// <summary>The platform's parts, not attached to anything yet.</summary>
     public ServiceProvider Build() => _platform ??= PlatformPlace.Services(PlatformPlace.Configuration());
 
@@ -52,6 +74,11 @@ internal sealed class Invocation : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        while (_started.TryPop(out var part))
+        {
+            await part.StopAsync(CancellationToken.None);
+        }
+
         if (_platform is { } platform)
         {
             await platform.DisposeAsync();

@@ -3,6 +3,7 @@ using TenantDocs.Cli.Catalog;
 using TenantDocs.Cli.Database;
 using TenantDocs.Cli.Import;
 using TenantDocs.Cli.Isolation;
+using TenantDocs.Cli.Operations;
 
 namespace TenantDocs.Cli;
 
@@ -12,6 +13,7 @@ internal static class Program
     public static IEnumerable<CliCommand> Commands() =>
         [
             TenantCommands.Create(),
+            OperationCommands.Create(),
             ServerCommands.Create(),
             StatusCommand.Create(),
             MigrateCommand.Create(),

@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace TenantDocs.Cli;
 
@@ -96,24 +97,19 @@ internal sealed class Terminal(TextWriter output, TextWriter error, bool json, b
 
     private Style Look(Color color) => _colours ? new Style(color) : Style.Plain;
 
-    private void Write(Spectre.Console.Rendering.IRenderable what)
+    private void Write(IRenderable what)
     {
-        var console = Create(output, IsOutputTerminal);
-        using var text = new StringWriter();
-        var plain = Create(text, isTerminal: false);
         if (IsOutputTerminal)
         {
-            console.Write(what);
+            Create(output, isTerminal: true).Write(what);
             return;
         }
 
-        plain.Write(what);
-        foreach (var line in text.ToString().AsSpan().EnumerateLines())
+        using var text = new StringWriter();
+        Create(text, isTerminal: false).Write(what);
+        foreach (var line in text.ToString().Split('\n').Select(l => l.TrimEnd()).Where(l => l.Length > 0))
         {
-            if (!line.TrimEnd().IsEmpty)
-            {
-                output.WriteLine(line.TrimEnd());
-            }
+            output.WriteLine(line);
         }
     }
 

@@ -7,13 +7,27 @@ namespace TenantDocs.Cli.Catalog;
 /// <summary><c>tenantdocs tenant …</c></summary>
 internal static class TenantCommands
 {
-    public static CliCommand Create() => new("tenant", "Tenants: list, show.") { List(), Show() };
+    public static CliCommand Create()
+    {
+        var tenant = new CliCommand("tenant", "Tenants: make, list, change their condition, remove, keys.")
+        {
+            List(),
+            Show(),
+            TenantKeyCommands.Create(),
+        };
+        foreach (var command in TenantLifecycleCommands.All())
+        {
+            tenant.Add(command);
+        }
+
+        return tenant;
+    }
 
     private static CliCommand List()
     {
         var search = new Option<string?>("--search") { Description = "Part of slug or name." };
-        var isolation = EnumOption<IsolationModel>("--isolation", "Only this isolation.");
-        var status = EnumOption<TenantStatus>("--status", "Only this status; purged tenants are shown only so.");
+        var isolation = EnumOption.Of<IsolationModel>("--isolation", "Only this isolation.");
+        var status = EnumOption.Of<TenantStatus>("--status", "Only this status; purged tenants are shown only so.");
         var tier = new Option<string?>("--tier") { Description = "Only this tier." };
         var server = new Option<string?>("--server") { Description = "Only on this server." };
         var limit = new Option<int>("--limit") { Description = "At most so many.", DefaultValueFactory = _ => 1000 };
@@ -30,8 +44,8 @@ internal static class TenantCommands
                     var filter = new TenantFilter
                     {
                         Search = run.Value(search),
-                        Isolation = Parse<IsolationModel>(run.Value(isolation)),
-                        Status = Parse<TenantStatus>(run.Value(status)),
+                        Isolation = EnumOption.Parse<IsolationModel>(run.Value(isolation)),
+                        Status = EnumOption.Parse<TenantStatus>(run.Value(status)),
                         Tier = run.Value(tier),
                         Server = run.Value(server),
                         Limit = run.Value(limit),
@@ -94,16 +108,4 @@ internal static class TenantCommands
             ("created", tenant.CreatedAt),
             ("operation", tenant.ActiveOperation)
         );
-
-    internal static Option<string?> EnumOption<T>(string name, string description)
-        where T : struct, Enum
-    {
-        var names = Enum.GetValues<T>().Select(v => v.ToText()).ToArray();
-        var option = new Option<string?>(name) { Description = description, HelpName = string.Join('|', names) };
-        option.AcceptOnlyFromAmong(names);
-        return option;
-    }
-
-    internal static T? Parse<T>(string? text)
-        where T : struct, Enum => text is null ? null : CatalogText.Parse<T>(text);
 }

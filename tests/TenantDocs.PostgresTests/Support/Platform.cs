@@ -27,6 +27,9 @@ public sealed class Platform : IAsyncDisposable
 
     public IServiceProvider Services => _services;
 
+    /// <summary>Leads the names of its databases.</summary>
+    public string Prefix => _prefix;
+
     public TenantSessions Sessions => Get<TenantSessions>();
 
     public ServerConnections Servers => Get<ServerConnections>();
