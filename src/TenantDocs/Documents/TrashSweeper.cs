@@ -22,7 +22,7 @@ internal sealed partial class TrashSweeper(
     private const int BatchSize = 100;
 
     // Any fixed number; no other lock of the catalog's is taken by number.
-    private const long LockKey = 3000_0001;
+    private const long LockKey = 30_000_001;
 
     /// <summary>One sweep of all tenants. Returns how many documents were removed; null when another node is at it.</summary>
     public async Task<int?> SweepAllAsync(CancellationToken cancellationToken)
