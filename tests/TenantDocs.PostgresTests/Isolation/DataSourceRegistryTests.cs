@@ -218,7 +218,7 @@ public sealed class DataSourceRegistryTests(AttackGround ground)
         tenants.AddRange(await PlaceAsync(IsolationModel.Schema, 300));
         await using var engine = Engine(budget: 60, perDatabase: 40, seconds: 60);
         var random = new Random(290);
-        var picks = Enumerable.Range(0, 3000).Select(_ => tenants[random.Next(tenants.Count)]).ToList();
+        var picks = Enumerable.Range(0, 1000).Select(_ => tenants[random.Next(tenants.Count)]).ToList();
         await Parallel.ForEachAsync(
             picks,
             new ParallelOptions { MaxDegreeOfParallelism = 100 },
