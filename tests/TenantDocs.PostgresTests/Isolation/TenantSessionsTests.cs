@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using TenantDocs.Catalog;
+using TenantDocs.Database;
 using TenantDocs.Isolation;
 
 namespace TenantDocs.PostgresTests.Isolation;
@@ -90,7 +91,7 @@ public sealed class TenantSessionsTests(AttackGround ground)
         var id = await ground.WriteAsync(tenant);
         var gone = tenant with
         {
-            Placement = tenant.Placement with { Database = new Database.PgIdentifier("no_such_database") },
+            Placement = tenant.Placement with { Database = new PgIdentifier("no_such_database") },
         };
 
         Assert.Equal(1, await ground.CountAsync(gone, id));
