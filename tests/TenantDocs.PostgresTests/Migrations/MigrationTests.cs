@@ -3,7 +3,7 @@ using TenantDocs.Database;
 using TenantDocs.Isolation;
 using TenantDocs.PostgresTests.Support;
 
-namespace TenantDocs.PostgresTests.Database;
+namespace TenantDocs.PostgresTests.Migrations;
 
 public sealed class MigrationTests(PostgresFixture postgres) : IAsyncLifetime
 {
