@@ -40,7 +40,7 @@ internal sealed record Settings
 
     public double Seconds => Quick ? 1.5 : 4;
 
-    public double WarmSeconds => Quick ? 3 : 8;
+    public TimeSpan LongestWarmUp => TimeSpan.FromSeconds(Quick ? 20 : 60);
 
     public static Settings Parse(string[] args)
     {

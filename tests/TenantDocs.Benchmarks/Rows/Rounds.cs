@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using TenantDocs.Benchmarks.Driving;
 using TenantDocs.Benchmarks.Hosts;
 using TenantDocs.Benchmarks.Stage;
@@ -29,7 +30,7 @@ internal static class Rounds
     {
         foreach (var contender in contenders)
         {
-            await bench.Driver.RunAsync(contender.Order with { Seconds = bench.Settings.WarmSeconds });
+            await WarmAsync(bench, contender);
         }
 
         var rounds = contenders.Select(_ => new List<Round>()).ToArray();
@@ -42,6 +43,23 @@ internal static class Rounds
         }
 
         return rounds;
+    }
+
+    /// <summary>
+    /// Until the runtime has compiled the hot methods for good: before that, a host with more code than another looks slower
+    /// than it is.
+    /// </summary>
+    private static async Task WarmAsync(Bench bench, Contender contender)
+    {
+        var process = contender.Host.Process.Id;
+        var (start, quiet) = (Stopwatch.GetTimestamp(), 0);
+        while (quiet < 2 && Stopwatch.GetElapsedTime(start) < bench.Settings.LongestWarmUp)
+        {
+            var before = (Compilation: CpuClock.OfCompilation(process), All: CpuClock.Of(process));
+            await bench.Driver.RunAsync(contender.Order with { Seconds = 1.5 });
+            var compilation = CpuClock.OfCompilation(process) - before.Compilation;
+            quiet = compilation < 0.03 * (CpuClock.Of(process) - before.All) ? quiet + 1 : 0;
+        }
     }
 
     private static async Task<Round> RunAsync(Bench bench, Contender contender)

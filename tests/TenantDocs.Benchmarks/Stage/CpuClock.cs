@@ -30,18 +30,36 @@ internal static class CpuClock
         return ticks * MicrosecondsPerTick;
     }
 
-    private static (int Parent, long Own, long Gone)? Read(int process)
+    /// <summary>Microseconds that the runtime of a process has spent on compiling hot methods again, better.</summary>
+    public static double OfCompilation(int process) =>
+        Directory
+            .GetDirectories($"/proc/{process}/task")
+            .Where(t => TryReadText($"{t}/comm")?.StartsWith(".NET Tiered", StringComparison.Ordinal) == true)
+            .Sum(t => Read($"{t}/stat") is { } stat ? stat.Own * MicrosecondsPerTick : 0);
+
+    private static (int Parent, long Own, long Gone)? Read(int process) => Read($"/proc/{process}/stat");
+
+    private static (int Parent, long Own, long Gone)? Read(string file)
+    {
+        if (TryReadText(file) is not { } text)
+        {
+            return null;
+        }
+
+        // After the name, which may hold anything: state, parent, …; user and system time are fields 14 and 15 of the line.
+        var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
+        return (
+            int.Parse(fields[1], CultureInfo.InvariantCulture),
+            Ticks(fields[11]) + Ticks(fields[12]),
+            Ticks(fields[13]) + Ticks(fields[14])
+        );
+    }
+
+    private static string? TryReadText(string file)
     {
         try
         {
-            var text = File.ReadAllText($"/proc/{process}/stat");
-            // After the name, which may hold anything: state, parent, …; user and system time are fields 14 and 15 of the line.
-            var fields = text[(text.LastIndexOf(')') + 2)..].Split(' ');
-            return (
-                int.Parse(fields[1], CultureInfo.InvariantCulture),
-                Ticks(fields[11]) + Ticks(fields[12]),
-                Ticks(fields[13]) + Ticks(fields[14])
-            );
+            return File.ReadAllText(file);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
