@@ -56,7 +56,7 @@ internal sealed class Bench : IAsyncDisposable
         return process;
     }
 
-    /// <summary>The tenants of a model, provisioned through the product and loaded.</summary>
+    /// <summary>The tenants of a model, loaded.</summary>
     public Task<IReadOnlyList<LoadedTenant>> TenantsAsync(string isolation) =>
         _models.TryGetValue(isolation, out var tenants) ? tenants : _models[isolation] = LoadTenantsAsync(isolation);
 
@@ -116,9 +116,10 @@ internal sealed class Bench : IAsyncDisposable
     {
         var api = await ApiAsync();
         var tenants = new List<LoadedTenant>();
+        await using var bare = await BareTenants.OpenAsync(Cluster, api.Prefix, isolation);
         for (var i = 0; i < TenantsPerModel; i++)
         {
-            var tenant = await api.CreateTenantAsync($"{isolation}-{i}", isolation);
+            var tenant = await bare.MakeWithKeyAsync($"{isolation}-{i}");
             var rows = await Loader.LoadAsync(tenant.Database, tenant.Schema, [(tenant.Id, DocumentsPerTenant)]);
             tenants.Add(new LoadedTenant(tenant, [.. rows.Select(r => r.Id)]));
         }

@@ -15,9 +15,11 @@ internal static class ManyTenantsRow
         using var api = await ApiHost.StartAsync(bench.Cluster, Prefix);
         var (schemas, databases) = bench.Settings.Quick ? (40, 20) : (300, 150);
         var requests = new List<string>();
+        await using var inSchemas = await BareTenants.OpenAsync(bench.Cluster, api.Prefix, "schema");
+        await using var inDatabases = await BareTenants.OpenAsync(bench.Cluster, api.Prefix, "database");
         for (var i = 0; i < schemas + databases; i++)
         {
-            var tenant = await api.CreateTenantAsync($"crowd-{i}", i < schemas ? "schema" : "database");
+            var tenant = await (i < schemas ? inSchemas : inDatabases).MakeWithKeyAsync($"crowd-{i}");
             var rows = await bench.Loader.LoadAsync(tenant.Database, tenant.Schema, [(tenant.Id, 5)]);
             requests.AddRange(rows.Select(r => RequestFile.Get($"/v1/documents/{r.Id}", tenant.Key)));
         }

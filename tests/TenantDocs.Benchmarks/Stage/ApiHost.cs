@@ -86,20 +86,8 @@ internal sealed class ApiHost : IDisposable
         return new ApiHost(process, port, prefix, environment, Stopwatch.GetElapsedTime(start));
     }
 
-    /// <summary>Provisions a tenant through the admin API, waits for it, and makes a key.</summary>
+    /// <summary>Provisions a tenant through the admin API: one request that waits for the operation.</summary>
     public async Task<BenchTenant> CreateTenantAsync(string slug, string isolation)
-    {
-        var tenant = await CreateWithoutKeyAsync(slug, isolation);
-        using var answer = await _client.PostAsJsonAsync(
-            new Uri($"/admin/v1/tenants/{slug}/api-keys", UriKind.Relative),
-            new { name = "bench", role = "editor" }
-        );
-        var key = await ReadAsync(answer);
-        return tenant with { Key = (string)key["key"]! };
-    }
-
-    /// <summary>As <see cref="CreateTenantAsync"/>, without the key: exactly one request.</summary>
-    public async Task<BenchTenant> CreateWithoutKeyAsync(string slug, string isolation)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/admin/v1/tenants")
         {
@@ -128,19 +116,6 @@ internal sealed class ApiHost : IDisposable
             (string)placement["database"]!,
             (string)placement["schema"]!
         );
-    }
-
-    /// <summary>A request of a tenant; for checks beside the load.</summary>
-    public async Task<string> GetAsync(string path, string key)
-    {
-        using var request = new HttpRequestMessage(HttpMethod.Get, path);
-        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
-        using var answer = await _client.SendAsync(request);
-        return answer.IsSuccessStatusCode
-            ? await answer.Content.ReadAsStringAsync()
-            : throw new BenchmarkException(
-                $"{path}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}"
-            );
     }
 
     public void Dispose()
