@@ -60,7 +60,7 @@ internal sealed class Report(Settings settings, Version postgres)
                 3
             )}.
             The cluster is the embedded one with the settings that users get: fsync, synchronous_commit and full_page_writes on,
-            wal_level logical, shared_buffers 64 MB, data checksums. Driver, host and PostgreSQL share the cores; the driver (blocking sockets,
+            wal_level logical, shared_buffers 64 MB, data checksums; only max_connections is raised to 300, for all hosts together. Driver, host and PostgreSQL share the cores; the driver (blocking sockets,
             a process of its own) costs the same for all. Run time {duration:mm\:ss}.
 
             Ratios are medians over {settings.Rounds} interleaved rounds of {Number(

@@ -32,7 +32,13 @@ internal sealed class Cluster : IAsyncDisposable
     {
         var folder = Path.Combine(Path.GetTempPath(), "tenantdocs-bench-" + Path.GetRandomFileName());
         PrivateFile.CreateFolder(folder, PrivateFile.PassableFolder);
-        var options = new LocalPostgresOptions { DataFolder = folder, Clusters = { "local-1" } };
+        var options = new LocalPostgresOptions
+        {
+            DataFolder = folder,
+            Clusters = { "local-1" },
+            // Product, floor and peers keep their pools open beside each other.
+            MaxConnections = 300,
+        };
         var clusters = await LocalPostgresClusters.StartAsync(
             options,
             NullLoggerFactory.Instance,
