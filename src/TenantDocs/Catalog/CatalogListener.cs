@@ -16,6 +16,8 @@ internal sealed partial class CatalogListener(
     ILogger<CatalogListener> logger
 ) : BackgroundService
 {
+    internal const string ApplicationName = "tenantdocs-listener";
+
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -49,7 +51,12 @@ internal sealed partial class CatalogListener(
     private async Task ListenAsync(CancellationToken stoppingToken)
     {
         // The keep-alive finds a dead connection within seconds, not at the next notification that never comes.
-        var settings = new NpgsqlConnectionStringBuilder(catalog.ConnectionString) { Pooling = false, KeepAlive = 1 };
+        var settings = new NpgsqlConnectionStringBuilder(catalog.ConnectionString)
+        {
+            Pooling = false,
+            KeepAlive = 1,
+            ApplicationName = ApplicationName,
+        };
 #pragma warning disable RS0030 // The control database holds no tenant data; this room opens it.
         await using var connection = new NpgsqlConnection(settings.ConnectionString);
 #pragma warning restore RS0030

@@ -142,7 +142,7 @@ public sealed partial class PlatformStartup(
             await bootstrap.PrepareAsync(server.Name, cancellationToken);
         }
         catch (Exception e)
-            when (e is NpgsqlException { IsTransient: true } or TimeoutException && servers.All.Count > 1)
+            when (servers.All.Count > 1 && e is NpgsqlException { IsTransient: true } or TimeoutException)
         {
             // One server that is down must not keep the tenants of the others from being served.
             ServerUnreachable(logger, e, server.Name);

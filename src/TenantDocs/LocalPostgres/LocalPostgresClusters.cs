@@ -91,7 +91,11 @@ public sealed class LocalPostgresClusters : IAsyncDisposable
         CancellationToken cancel
     )
     {
-        var search = new PostgresSearch(user, Path.Combine(place, "npm"), log) { BinFolder = options.BinFolder };
+        var search = new PostgresSearch(user, Path.Combine(place, "npm"), log)
+        {
+            // An empty setting is how environment and files say "not set".
+            BinFolder = string.IsNullOrWhiteSpace(options.BinFolder) ? null : options.BinFolder,
+        };
         var remembered = LocalPostgresState.TryRead(options.FullDataFolder)?.Clusters ?? [];
         var clusters = new List<LocalPostgresCluster>();
         foreach (var name in options.ClusterNames)

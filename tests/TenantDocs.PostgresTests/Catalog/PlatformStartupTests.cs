@@ -56,6 +56,8 @@ public sealed class PlatformStartupTests(PostgresFixture postgres) : IAsyncLifet
         Assert.True(_platform.Servers.Contains("down"));
         var tenant = await _platform.NewTenantAsync(IsolationModel.Shared, server: "local-1");
         Assert.Equal(TenantStatus.Active, tenant.Status);
+        // So that the databases can be dropped at the end.
+        _platform.Servers.Register(_platform.Servers["down"] with { ConnectionString = _server });
     }
 
     private async Task ExecuteAsync(string sql)

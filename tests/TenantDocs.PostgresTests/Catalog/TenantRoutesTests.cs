@@ -82,7 +82,7 @@ public sealed class TenantRoutesTests(PostgresFixture postgres) : IAsyncLifetime
     private async Task CutListenersAsync()
     {
         await using var command = _platform.Catalog.Source.CreateCommand(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN tenantdocs_tenants%'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tenantdocs-listener'"
         );
         await command.ExecuteNonQueryAsync();
     }
@@ -90,7 +90,7 @@ public sealed class TenantRoutesTests(PostgresFixture postgres) : IAsyncLifetime
     private async Task<long> CountListenersAsync()
     {
         await using var command = _platform.Catalog.Source.CreateCommand(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN tenantdocs_tenants%'"
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'tenantdocs-listener'"
         );
         return (long)(await command.ExecuteScalarAsync())!;
     }

@@ -81,8 +81,14 @@ public sealed class PostgresRestartTests : IAsyncLifetime
         Assert.True(TenantSlug.TryParse("acme", out var slug));
         var started = await services
             .GetRequiredService<TenantProvisioning>()
-            .StartAsync(new NewTenant(slug, "Acme") { Isolation = IsolationModel.Database }, "tests", CancellationToken.None);
-        await services.GetRequiredService<OperationRequests>().WaitAsync(started.Value, Deadline, CancellationToken.None);
+            .StartAsync(
+                new NewTenant(slug, "Acme") { Isolation = IsolationModel.Database },
+                "tests",
+                CancellationToken.None
+            );
+        await services
+            .GetRequiredService<OperationRequests>()
+            .WaitAsync(started.Value, Deadline, CancellationToken.None);
         var tenant = await services.GetRequiredService<TenantCatalog>().FindBySlugAsync("acme", CancellationToken.None);
         var (_, key) = await services
             .GetRequiredService<ApiKeys>()
@@ -99,7 +105,11 @@ public sealed class PostgresRestartTests : IAsyncLifetime
         for (var i = 0; !stop.IsCancellationRequested; i++)
         {
             var title = $"writer {writer} document {i}";
-            using var answer = await client.PostAsJsonAsync("/v1/documents", new { title, body = "text" }, CancellationToken.None);
+            using var answer = await client.PostAsJsonAsync(
+                "/v1/documents",
+                new { title, body = "text" },
+                CancellationToken.None
+            );
             if (answer.StatusCode is HttpStatusCode.Created)
             {
                 var document = await answer.Content.ReadFromJsonAsync<JsonElement>(CancellationToken.None);
@@ -148,12 +158,17 @@ public sealed class PostgresRestartTests : IAsyncLifetime
             return;
         }
 
-        _faults.Add($"{method}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(CancellationToken.None)}");
+        _faults.Add(
+            $"{method}: {(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync(CancellationToken.None)}"
+        );
     }
 
     private static async Task<string?> TitleAsync(HttpClient client, string id)
     {
-        var document = await client.GetFromJsonAsync<JsonElement>($"/v1/documents/{id}", TestContext.Current.CancellationToken);
+        var document = await client.GetFromJsonAsync<JsonElement>(
+            $"/v1/documents/{id}",
+            TestContext.Current.CancellationToken
+        );
         return document.GetProperty("title").GetString();
     }
 
