@@ -1,6 +1,7 @@
 using Microsoft.Extensions.DependencyInjection;
 using TenantDocs.Catalog;
 using TenantDocs.Documents;
+using TenantDocs.Fleet;
 using TenantDocs.Import;
 using TenantDocs.Isolation;
 using TenantDocs.Operations;
@@ -13,5 +14,5 @@ public static class TenantDocsServiceCollectionExtensions
 {
     /// <summary>All rooms of the engine. The host then calls <see cref="PlatformStartup.OpenAsync"/>.</summary>
     public static IServiceCollection AddTenantDocs(this IServiceCollection services) =>
-        services.AddCatalog().AddIsolation().AddOperations().AddProvisioning().AddDocuments().AddImport();
+        services.AddCatalog().AddIsolation().AddOperations().AddProvisioning().AddFleet().AddDocuments().AddImport();
 }

@@ -174,6 +174,20 @@ internal static class ProblemCatalogue
             "Look at its `status`."
         ),
         new(
+            "no-capacity",
+            409,
+            "No server has room",
+            "No server takes another tenant: all are full or draining.",
+            "Register a server, or stop draining one."
+        ),
+        new(
+            "operation-failed",
+            500,
+            "The operation failed",
+            "A long-running operation gave up; `detail` says in which phase, why, and what is left.",
+            "Mend the cause and ask for it again."
+        ),
+        new(
             "nothing-to-change",
             409,
             "Nothing to change",

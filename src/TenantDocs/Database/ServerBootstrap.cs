@@ -17,6 +17,9 @@ public sealed class ServerBootstrap(
 {
     private static readonly Version Minimum = new(15, 0);
 
+    /// <summary>What the comment of a template database says when it is current.</summary>
+    internal static string TemplateVersion => $"host {MigrationSet.Host.Latest}, tenant {MigrationSet.Tenant.Latest}";
+
     /// <summary>Prepares a registered server.</summary>
     /// <exception cref="MigrationException">The server is too old, or its databases do not fit this program.</exception>
     public async Task PrepareAsync(string server, CancellationToken cancellationToken)
@@ -112,7 +115,7 @@ public sealed class ServerBootstrap(
     private async Task PrepareTemplateAsync(NpgsqlConnection admin, string server, CancellationToken cancellationToken)
     {
         var template = names.TemplateDatabase;
-        var version = $"host {MigrationSet.Host.Latest}, tenant {MigrationSet.Tenant.Latest}";
+        var version = TemplateVersion;
         await using (
             var command = new NpgsqlCommand(
                 "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = $1 AND NOT datallowconn",

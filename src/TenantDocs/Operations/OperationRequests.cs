@@ -175,7 +175,7 @@ public sealed class OperationRequests(
 
     /// <summary>
     /// Gives an operation a signal that one of its steps waits for; a second one of the same name replaces the first.
-    /// Answers 404, or 409 <c>operation-finished</c>.
+    /// Answers 404, or 409 <c>invalid-state</c>.
     /// </summary>
     public async Task<Result<Operation>> SignalAsync(
         Guid id,
@@ -195,7 +195,7 @@ public sealed class OperationRequests(
 
         return await FindAsync(id, cancellationToken) is null
             ? Error.NotFound
-            : new Error(ErrorKind.Conflict, "operation-finished", "The operation has ended; it takes no more signals.");
+            : new Error(ErrorKind.Conflict, "invalid-state", "The operation has ended; it takes no more signals.");
     }
 
     private static Error InProgress { get; } =

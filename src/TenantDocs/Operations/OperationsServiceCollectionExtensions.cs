@@ -21,8 +21,10 @@ public static class OperationsServiceCollectionExtensions
         services.TryAddSingleton<OperationWorker>();
         services.TryAddSingleton<OperationRequests>();
         services.TryAddSingleton<OperationHistory>();
+        services.TryAddSingleton<OperationSweeper>();
         services.AddHostedService(provider => provider.GetRequiredService<OperationNotices>());
         services.AddHostedService(provider => provider.GetRequiredService<OperationWorker>());
+        services.AddHostedService(provider => provider.GetRequiredService<OperationSweeper>());
         return services;
     }
 

@@ -26,6 +26,7 @@ public static class ProvisioningServiceCollectionExtensions
         services.AddHostedService(provider => provider.GetRequiredService<ProvisioningSchedule>());
         services.AddOperationType<ProvisionOperation>();
         services.AddOperationType<PurgeOperation>();
+        services.AddOperationType<CleanupOperation>();
         return services;
     }
 }

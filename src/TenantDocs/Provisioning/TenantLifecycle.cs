@@ -83,6 +83,24 @@ public sealed class TenantLifecycle(
             cancellationToken
         );
 
+    /// <summary>Changes what the tenant is called or written in; null when it is no longer as <paramref name="tenant"/> says.</summary>
+    public async Task<Tenant?> DescribeAsync(
+        Tenant tenant,
+        string? name,
+        string? language,
+        CancellationToken cancellationToken
+    )
+    {
+        var changed = await TryChangeAsync(
+            tenant,
+            "name = coalesce($3, name), language = coalesce($4, language)",
+            [SqlValue.Of(name), SqlValue.Of(language)],
+            cancellationToken
+        );
+        routes.Forget(tenant.Id);
+        return changed ? await catalog.FindAsync(tenant.Id, cancellationToken) : null;
+    }
+
     /// <summary>Begins to remove a tenant that is pending deletion, for good. 404, 409.</summary>
     public async Task<Result<StartedOperation>> PurgeAsync(
         string slug,

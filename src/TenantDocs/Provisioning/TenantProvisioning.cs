@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Isolation;
@@ -11,6 +12,7 @@ public sealed class TenantProvisioning(
     TenantCatalog catalog,
     TenantPlacing placing,
     Isolations isolations,
+    IOptions<TiersOptions> tiers,
     TimeProvider time
 )
 {
@@ -35,9 +37,17 @@ public sealed class TenantProvisioning(
             return Taken("This slug is reserved for the platform. Choose another one.");
         }
 
-        var model = request.Isolation ?? IsolationModel.Shared;
-        var tier = request.Tier ?? TierOf(model);
-        var server = await placing.ChooseAsync(request.Server, request.Region, cancellationToken);
+        if (Tier(request) is not { } tier)
+        {
+            return Error.Invalid("tier", $"No such tier. One of: {string.Join(", ", tiers.Value.Keys)}.");
+        }
+
+        var model = request.Isolation ?? tiers.Value[tier].Isolation;
+        var server = await placing.ChooseAsync(
+            request.Server ?? tiers.Value[tier].Server,
+            request.Region,
+            cancellationToken
+        );
         if (server.Error is { } noServer)
         {
             return noServer;
@@ -202,13 +212,18 @@ public sealed class TenantProvisioning(
             SqlValue.Of(home.Epoch),
         ];
 
-    private static string TierOf(IsolationModel model) =>
-        model switch
+    private string? Tier(NewTenant request)
+    {
+        var known = tiers.Value;
+        if (request.Tier is { } asked)
         {
-            IsolationModel.Shared => "starter",
-            IsolationModel.Schema => "business",
-            _ => "enterprise",
-        };
+            return known.ContainsKey(asked) ? asked : null;
+        }
+
+        var model = request.Isolation ?? IsolationModel.Shared;
+        // A model that no configured tier has any more still has a name to put it under.
+        return known.FirstOrDefault(t => t.Value.Isolation == model).Key ?? known.Keys.FirstOrDefault();
+    }
 
     private static TenantSlug ParsedSlug(string text) =>
         TenantSlug.TryParse(text, out var slug)

@@ -1,0 +1,68 @@
+using System.Globalization;
+using TenantDocs.Api.Http;
+using TenantDocs.Operations;
+
+namespace TenantDocs.Api.Operations;
+
+/// <summary>How a request that begins an operation is answered: 202 and where to look, or its end when the client waits.</summary>
+internal sealed class LongWork(OperationRequests requests)
+{
+    private const int LongestWait = 300;
+
+    /// <summary>Answers with <paramref name="succeeded"/> when the client waits long enough for a success.</summary>
+    public async Task<IResult> AnswerAsync(
+        HttpContext context,
+        Result<StartedOperation> started,
+        Func<Operation, Task<IResult>>? succeeded = null
+    )
+    {
+        if (started.Error is { } error)
+        {
+            return Problems.Of(error);
+        }
+
+        var wait = WaitOf(context.Request);
+        if (wait is null)
+        {
+            return Accepted(context, started.Value.Operation);
+        }
+
+        context.Response.Headers["Preference-Applied"] = string.Create(
+            CultureInfo.InvariantCulture,
+            $"wait={wait.Value.TotalSeconds:0}"
+        );
+        var operation = await requests.WaitAsync(started.Value, wait.Value, context.RequestAborted);
+        return operation switch
+        {
+            { Status: OperationStatus.Succeeded } when succeeded is not null => await succeeded(operation),
+            { IsFinished: true } => Json.Result(OperationAnswer.Of(operation)),
+            _ => Accepted(context, operation),
+        };
+    }
+
+    /// <summary>202 with the operation and its address.</summary>
+    public static IResult Accepted(HttpContext context, Operation operation)
+    {
+        var answer = OperationAnswer.Of(operation);
+        return Json.Result(answer, StatusCodes.Status202Accepted, location: context.Request.PathBase + answer.Location);
+    }
+
+    // RFC 7240: what is not understood in Prefer is ignored.
+    private static TimeSpan? WaitOf(HttpRequest request)
+    {
+        foreach (var preference in request.Headers.GetCommaSeparatedValues("Prefer"))
+        {
+            var parts = preference.Split('=', 2, StringSplitOptions.TrimEntries);
+            if (
+                parts is [var name, var value]
+                && name.Equals("wait", StringComparison.OrdinalIgnoreCase)
+                && int.TryParse(value.Trim('"'), NumberStyles.None, CultureInfo.InvariantCulture, out var seconds)
+            )
+            {
+                return TimeSpan.FromSeconds(Math.Min(seconds, LongestWait));
+            }
+        }
+
+        return null;
+    }
+}

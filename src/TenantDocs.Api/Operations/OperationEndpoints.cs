@@ -1,0 +1,152 @@
+using System.Globalization;
+using System.Net.ServerSentEvents;
+using System.Runtime.CompilerServices;
+using TenantDocs.Api.Http;
+using TenantDocs.Operations;
+
+namespace TenantDocs.Api.Operations;
+
+/// <summary>Long-running work, as staff sees it.</summary>
+internal static class OperationEndpoints
+{
+    private static readonly string[] Filters = ["limit", "cursor", "tenant", "type", "status"];
+
+    public static IServiceCollection AddOperationEndpoints(this IServiceCollection services) =>
+        services.AddSingleton<LongWork>();
+
+    public static IEndpointRouteBuilder MapOperations(this IEndpointRouteBuilder admin)
+    {
+        var operations = admin.MapGroup("/operations").WithTags("Operations");
+        operations.MapGet("", ListAsync).WithName("listOperations").WithSummary("List operations, newest first");
+        operations.MapGet("/{id}", GetAsync).WithName("getOperation").WithSummary("Read an operation");
+        operations
+            .MapGet("/{id}/events", EventsAsync)
+            .WithName("watchOperation")
+            .WithSummary("Follow an operation (Server-Sent Events; resumes after Last-Event-ID)");
+        operations
+            .MapPost("/{id}/cancel", CancelAsync)
+            .WithName("cancelOperation")
+            .WithSummary("Stop an operation and take back what it did");
+        return admin;
+    }
+
+    private static async Task<IResult> ListAsync(
+        StaffRequest _,
+        HttpContext context,
+        OperationHistory history,
+        Cursors cursors
+    )
+    {
+        var read = RequestQuery.Read(context.Request, Filters);
+        if (read.Error is { } unknown)
+        {
+            return Problems.Of(unknown);
+        }
+
+        var query = read.Value;
+        var limit = query.Limit;
+        var filter = new OperationFilter
+        {
+            Tenant = query.Text("tenant"),
+            Type = query.Text("type"),
+            Status = query.Choice<OperationStatus>("status"),
+            Limit = limit + 1,
+        };
+        if (query.Finish() is { } faults)
+        {
+            return Problems.Of(faults);
+        }
+
+        var list = new Pages(cursors, "operations", query);
+        var after = await list.ReadAsync(context.RequestAborted);
+        if (after.Error is { } badCursor)
+        {
+            return Problems.Of(badCursor);
+        }
+
+        var found = await history.ListAsync(filter with { Before = after.Value }, context.RequestAborted);
+        return await list.AnswerAsync(
+            found,
+            limit,
+            o => (o.CreatedAt, o.Id),
+            OperationAnswer.Of,
+            context.RequestAborted
+        );
+    }
+
+    private static async Task<IResult> GetAsync(
+        StaffRequest _,
+        string id,
+        HttpContext context,
+        OperationRequests requests
+    ) =>
+        RequestQuery.RefuseAny(context.Request) is { } unknown ? Problems.Of(unknown)
+        : await FindAsync(id, requests, context.RequestAborted) is { } operation
+            ? Json.Result(OperationAnswer.Of(operation))
+        : Problems.Of(Error.NotFound);
+
+    private static async Task<IResult> CancelAsync(
+        StaffRequest _,
+        string id,
+        HttpContext context,
+        OperationRequests requests
+    )
+    {
+        if (!Guid.TryParseExact(id, "D", out var known))
+        {
+            return Problems.Of(Error.NotFound);
+        }
+
+        var cancelled = await requests.CancelAsync(known, context.RequestAborted);
+        return cancelled.ToResult(o =>
+            o.IsFinished ? Json.Result(OperationAnswer.Of(o)) : LongWork.Accepted(context, o)
+        );
+    }
+
+    private static async Task<IResult> EventsAsync(
+        StaffRequest _,
+        string id,
+        HttpContext context,
+        OperationRequests requests,
+        OperationHistory history
+    )
+    {
+        var last = context.Request.Headers["Last-Event-ID"].ToString();
+        var after = 0L;
+        if (last.Length > 0 && !long.TryParse(last, NumberStyles.None, CultureInfo.InvariantCulture, out after))
+        {
+            return Problems.Of(Error.Invalid("Last-Event-ID", "Not the id of an event of this stream."));
+        }
+
+        if (await FindAsync(id, requests, context.RequestAborted) is not { } operation)
+        {
+            return Problems.Of(Error.NotFound);
+        }
+
+        // A proxy that gathers the answer would hold back what is there to be seen at once.
+        context.Response.Headers["X-Accel-Buffering"] = "no";
+        return TypedResults.ServerSentEvents(ItemsAsync(history, operation, after, context.RequestAborted));
+    }
+
+    private static async IAsyncEnumerable<SseItem<OperationAnswer>> ItemsAsync(
+        OperationHistory history,
+        Operation operation,
+        long after,
+        [EnumeratorCancellation] CancellationToken cancellationToken
+    )
+    {
+        await foreach (var happened in history.WatchAsync(operation, after, cancellationToken))
+        {
+            yield return new SseItem<OperationAnswer>(OperationAnswer.Of(happened.Operation), "operation")
+            {
+                EventId = happened.Seq.ToString(CultureInfo.InvariantCulture),
+            };
+        }
+    }
+
+    private static async Task<Operation?> FindAsync(
+        string id,
+        OperationRequests requests,
+        CancellationToken cancellationToken
+    ) => Guid.TryParseExact(id, "D", out var known) ? await requests.FindAsync(known, cancellationToken) : null;
+}

@@ -1,0 +1,157 @@
+using TenantDocs.Api.Http;
+using TenantDocs.Catalog;
+using TenantDocs.Provisioning;
+
+namespace TenantDocs.Api.Provisioning;
+
+/// <summary>API keys of tenants, as staff manages them.</summary>
+internal static class TenantKeyEndpoints
+{
+    public static void MapTenantKeys(this IEndpointRouteBuilder tenants)
+    {
+        tenants
+            .MapPost("/{slug}/api-keys", PostAsync)
+            .WithName("createTenantKey")
+            .WithSummary("Make an API key; it is shown this once");
+        tenants.MapGet("/{slug}/api-keys", ListAsync).WithName("listTenantKeys").WithSummary("List API keys");
+        tenants.MapDelete("/{slug}/api-keys/{id}", DeleteAsync).WithName("revokeTenantKey").WithSummary("Revoke a key");
+    }
+
+    private static async Task<IResult> PostAsync(
+        StaffRequest staff,
+        string slug,
+        HttpContext context,
+        TenantCatalog catalog,
+        ApiKeys keys,
+        TimeProvider time
+    )
+    {
+        var read = await JsonBody.ReadAsync(context.Request, BodyForm.Json, context.RequestAborted);
+        if (read.Error is { } error)
+        {
+            return Problems.Of(error);
+        }
+
+        using var body = read.Value;
+        var name = body.RequiredText("name", 1, 200);
+        body.RequiredText("role");
+        var role = body.Choice<Role>("role");
+        var scopes = body.Texts("scopes", 50, 1, 100);
+        var expiresAt = body.Time("expiresAt");
+        foreach (var scope in scopes ?? [])
+        {
+            if (!IsScope(scope))
+            {
+                body.Fault("scopes", $"There is no scope '{scope}'.");
+            }
+        }
+
+        if (expiresAt <= time.GetUtcNow())
+        {
+            body.Fault("expiresAt", "Must be in the future.");
+        }
+
+        if (body.Finish() is { } faults)
+        {
+            return Problems.Of(faults);
+        }
+
+        if (await catalog.FindBySlugAsync(slug, context.RequestAborted) is not { } tenant)
+        {
+            return Problems.Of(TenantLifecycle.NoSuchTenant);
+        }
+
+        var (kept, key) = await keys.CreateAsync(
+            tenant.Id,
+            name,
+            role!.Value.ToText(),
+            scopes,
+            expiresAt,
+            staff.Caller.Actor,
+            context.RequestAborted
+        );
+        return Json.Result(
+            KeyAnswer.Of(kept) with
+            {
+                Key = key,
+            },
+            StatusCodes.Status201Created,
+            location: $"{context.Request.PathBase}/admin/v1/tenants/{slug}/api-keys/{kept.Id}"
+        );
+    }
+
+    private static async Task<IResult> ListAsync(
+        StaffRequest _,
+        string slug,
+        HttpContext context,
+        TenantCatalog catalog,
+        ApiKeys keys
+    )
+    {
+        if (RequestQuery.RefuseAny(context.Request) is { } unknown)
+        {
+            return Problems.Of(unknown);
+        }
+
+        return await catalog.FindBySlugAsync(slug, context.RequestAborted) is { } tenant
+            ? Json.Result(
+                new Page<KeyAnswer>(
+                    [.. (await keys.ListAsync(tenant.Id, context.RequestAborted)).Select(KeyAnswer.Of)],
+                    null
+                )
+            )
+            : Problems.Of(TenantLifecycle.NoSuchTenant);
+    }
+
+    private static async Task<IResult> DeleteAsync(
+        StaffRequest _,
+        string slug,
+        string id,
+        HttpContext context,
+        TenantCatalog catalog,
+        ApiKeys keys
+    ) =>
+        await catalog.FindBySlugAsync(slug, context.RequestAborted) is not { } tenant
+            ? Problems.Of(TenantLifecycle.NoSuchTenant)
+        : Guid.TryParseExact(id, "D", out var known) && await keys.RevokeAsync(tenant.Id, known, context.RequestAborted)
+            ? TypedResults.NoContent()
+        : Problems.Of(Error.NotFound);
+
+    private static bool IsScope(string scope) =>
+        Permission.All.ContainsKey(scope)
+        || Permission.All.Keys.Any(p => $"{p[..p.IndexOf(':', StringComparison.Ordinal)]}:*" == scope);
+
+    private sealed record KeyAnswer(
+        Guid Id,
+        string Name,
+        string Prefix,
+        string Role,
+        IReadOnlyList<string>? Scopes,
+        DateTimeOffset CreatedAt,
+        string CreatedBy,
+        DateTimeOffset? ExpiresAt,
+        DateTimeOffset? LastUsedAt,
+        DateTimeOffset? RevokedAt
+    )
+    {
+        /// <summary>Only in the answer that made it.</summary>
+        [System.Text.Json.Serialization.JsonIgnore(
+            Condition = System.Text.Json.Serialization.JsonIgnoreCondition.WhenWritingNull
+        )]
+        public string? Key { get; init; }
+
+        public static KeyAnswer Of(ApiKey key) =>
+            new(
+                key.Id,
+                key.Name,
+                key.Prefix,
+                key.Role,
+                key.Scopes,
+                key.CreatedAt,
+                key.CreatedBy,
+                key.ExpiresAt,
+                key.LastUsedAt,
+                key.RevokedAt
+            );
+    }
+}
