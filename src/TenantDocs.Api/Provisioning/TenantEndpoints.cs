@@ -17,7 +17,7 @@ internal static class TenantEndpoints
         var tenants = admin.MapGroup("/tenants").WithTags("Tenants");
         tenants.MapPost("", PostAsync).WithName("createTenant").WithSummary("Make a tenant");
         tenants.MapGet("", ListAsync).WithName("listTenants").WithSummary("List tenants in order of creation");
-        tenants.MapGet("/{slug}", GetAsync).WithName("getTenant").WithSummary("Read a tenant");
+        tenants.MapGet("/{slug}", GetAsync).WithName("getTenantBySlug").WithSummary("Read a tenant");
         tenants.MapPatch("/{slug}", PatchAsync).WithName("patchTenant").WithSummary("Change name or language");
         tenants
             .MapPost("/{slug}/retry", RetryAsync)

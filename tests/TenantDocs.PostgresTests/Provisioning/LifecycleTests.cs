@@ -1,4 +1,3 @@
-using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Documents;
@@ -155,7 +154,7 @@ public sealed class LifecycleTests(PostgresFixture postgres) : IAsyncLifetime
         )
         {
             command.Parameters.Add(SqlValue.Of(due.Id.Value));
-            await command.ExecuteNonQueryAsync();
+            await command.ExecuteNonQueryAsync(Never);
         }
 
         Assert.Equal(1, await _platform.Get<ProvisioningSchedule>().PurgeDueAsync(Never));
@@ -227,7 +226,7 @@ public sealed class LifecycleTests(PostgresFixture postgres) : IAsyncLifetime
             connection
         );
         command.Parameters.Add(SqlValue.Of(tenant.Id.Value));
-        return (long)(await command.ExecuteScalarAsync())!;
+        return (long)(await command.ExecuteScalarAsync(Never))!;
     }
 
     private Task<long> ReadSeqAsync(Tenant tenant) =>
@@ -253,6 +252,6 @@ public sealed class LifecycleTests(PostgresFixture postgres) : IAsyncLifetime
             connection
         );
         command.Parameters.Add(SqlValue.Of(tenant.Id.Value));
-        return (string)(await command.ExecuteScalarAsync())!;
+        return (string)(await command.ExecuteScalarAsync(Never))!;
     }
 }
