@@ -88,7 +88,11 @@ public sealed class OperationTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal(OperationStatus.Failed, ended.Status);
         Assert.Equal(["do:First", "do:Second", "do:Last", "undo:Last", "undo:Second", "undo:First"], _trace.Calls);
         Assert.Equal("operation-failed", ended.Problem!.Value.GetProperty("code").GetString());
-        Assert.DoesNotContain("SELECT", ended.Problem.Value.GetProperty("detail").GetString(), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "SELECT",
+            ended.Problem.Value.GetProperty("detail").GetString(),
+            StringComparison.Ordinal
+        );
     }
 
     [Theory]

@@ -35,7 +35,9 @@ public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
             }
         });
         _client = _factory.CreateClient();
-        await _factory.Services.GetRequiredService<PlatformStartup>().Ready.WaitAsync(TimeSpan.FromMinutes(1), Cancellation);
+        await _factory
+            .Services.GetRequiredService<PlatformStartup>()
+            .Ready.WaitAsync(TimeSpan.FromMinutes(1), Cancellation);
         await _factory.Services.GetRequiredService<ApiKeys>().EnsureBootstrapKeyAsync(Staff, Cancellation);
         _client.DefaultRequestHeaders.Add("Authorization", $"Bearer {Staff}");
     }
@@ -80,7 +82,16 @@ public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task Without_Prefer_the_answer_is_the_operation_whose_events_can_be_followed_and_resumed()
     {
-        var accepted = await SendAsync(HttpMethod.Post, "tenants", new { slug = "later", name = "Later", isolation = "schema" });
+        var accepted = await SendAsync(
+            HttpMethod.Post,
+            "tenants",
+            new
+            {
+                slug = "later",
+                name = "Later",
+                isolation = "schema",
+            }
+        );
         Assert.Equal(202, (int)accepted.StatusCode);
         var location = accepted.Headers.Location!.OriginalString;
 
@@ -125,10 +136,14 @@ public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
         var kept = keys.GetProperty("items").EnumerateArray().Single();
         Assert.False(kept.TryGetProperty("key", out _));
         var secret = (await first.JsonAsync()).GetProperty("key").GetString()!;
-        await using var command = _factory.Services.GetRequiredService<CatalogDatabase>().Source.CreateCommand(
-            "SELECT string_agg(k::text, '') FROM idempotency_keys AS k"
+        await using var command = _factory
+            .Services.GetRequiredService<CatalogDatabase>()
+            .Source.CreateCommand("SELECT string_agg(k::text, '') FROM idempotency_keys AS k");
+        Assert.DoesNotContain(
+            secret,
+            (string)(await command.ExecuteScalarAsync(Cancellation))!,
+            StringComparison.Ordinal
         );
-        Assert.DoesNotContain(secret, (string)(await command.ExecuteScalarAsync(Cancellation))!, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -136,7 +151,11 @@ public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
     {
         await CreateAsync("acme", "shared");
         await SendAsync(HttpMethod.Post, "tenants/acme/suspend", new { reason = "unpaid" });
-        await SendAsync(HttpMethod.Post, "servers", new { name = "far", connectionString = "Host=nowhere.invalid;Password=hush" });
+        await SendAsync(
+            HttpMethod.Post,
+            "servers",
+            new { name = "far", connectionString = "Host=nowhere.invalid;Password=hush" }
+        );
 
         var audit = await (await SendAsync(HttpMethod.Get, "audit")).JsonAsync();
 
@@ -168,7 +187,10 @@ public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
         var doctor = await (await SendAsync(HttpMethod.Get, "doctor")).JsonAsync();
         Assert.True(doctor.GetProperty("healthy").GetBoolean(), doctor.GetRawText());
         Assert.All(
-            doctor.GetProperty("checks").EnumerateArray().Where(c => c.GetProperty("name").GetString() is "fences" or "leftovers"),
+            doctor
+                .GetProperty("checks")
+                .EnumerateArray()
+                .Where(c => c.GetProperty("name").GetString() is "fences" or "leftovers"),
             c => Assert.Equal("ok", c.GetProperty("status").GetString())
         );
 
@@ -184,7 +206,17 @@ public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
         page.GetProperty("items").EnumerateArray().Select(t => t.GetProperty("slug").GetString());
 
     private Task<HttpResponseMessage> CreateAsync(string slug, string isolation) =>
-        SendAsync(HttpMethod.Post, "tenants", new { slug, name = "A name", isolation }, ("Prefer", "wait=60"));
+        SendAsync(
+            HttpMethod.Post,
+            "tenants",
+            new
+            {
+                slug,
+                name = "A name",
+                isolation,
+            },
+            ("Prefer", "wait=60")
+        );
 
     private async Task<HttpResponseMessage> PatchAsync(string slug, string? etag)
     {

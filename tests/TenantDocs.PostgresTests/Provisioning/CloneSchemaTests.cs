@@ -67,6 +67,9 @@ public sealed class CloneSchemaTests(PostgresFixture postgres)
         Assert.Equal(made, clone);
     }
 
-    private static Task<IReadOnlyList<string>> LinesAsync(Platform platform, PgIdentifier database, PgIdentifier schema) =>
-        Homes.ReadAsync(platform, database, Describe.Replace("{0}", schema.Name, StringComparison.Ordinal));
+    private static Task<IReadOnlyList<string>> LinesAsync(
+        Platform platform,
+        PgIdentifier database,
+        PgIdentifier schema
+    ) => Homes.ReadAsync(platform, database, Describe.Replace("{0}", schema.Name, StringComparison.Ordinal));
 }

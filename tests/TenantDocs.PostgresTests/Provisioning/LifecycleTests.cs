@@ -72,7 +72,9 @@ public sealed class LifecycleTests(PostgresFixture postgres) : IAsyncLifetime
     [InlineData(IsolationModel.Shared)]
     [InlineData(IsolationModel.Schema)]
     [InlineData(IsolationModel.Database)]
-    public async Task A_purge_removes_everything_of_the_tenant_certifies_it_and_touches_nobody_else(IsolationModel model)
+    public async Task A_purge_removes_everything_of_the_tenant_certifies_it_and_touches_nobody_else(
+        IsolationModel model
+    )
     {
         var tenant = await _platform.NewTenantAsync(model, "leaving");
         var neighbour = await _platform.NewTenantAsync(model, "staying");

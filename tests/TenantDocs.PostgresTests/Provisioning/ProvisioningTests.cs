@@ -121,9 +121,7 @@ public sealed class ProvisioningTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.True(TenantSlug.TryParse("wanted", out var slug));
 
         var answers = await Task.WhenAll(
-            Enumerable
-                .Range(0, 12)
-                .Select(_ => provisioning.StartAsync(new NewTenant(slug, "Wanted"), "tests", Never))
+            Enumerable.Range(0, 12).Select(_ => provisioning.StartAsync(new NewTenant(slug, "Wanted"), "tests", Never))
         );
 
         Assert.Single(answers, a => a.Error is null);

@@ -35,7 +35,9 @@ public sealed class ProvisioningTimes(PostgresFixture postgres)
         }
 
         var (ours, theirs) = (Median(product), Median(floor));
-        TestContext.Current.TestOutputHelper?.WriteLine($"{model}: {ours:0.0} ms, bare {theirs:0.0} ms, × {ours / theirs:0.00}");
+        TestContext.Current.TestOutputHelper?.WriteLine(
+            $"{model}: {ours:0.0} ms, bare {theirs:0.0} ms, × {ours / theirs:0.00}"
+        );
         Assert.True(ours <= (2 * theirs) + 5, $"{model}: {ours:0.0} ms, bare {theirs:0.0} ms");
     }
 
