@@ -93,8 +93,7 @@ internal static class CommandLine
     private static string? Explain(Exception e) =>
         e switch
         {
-            MigrationException =>
-                $"{e.Message} Bring it up to date: tenantdocs migrate, or start the host of this version.",
+            MigrationException => e.Message,
             TenantUnavailableException { Tenant: var tenant } =>
                 $"Tenant '{tenant.Slug}' takes no such work now: it is {tenant.Status}, access {tenant.AccessMode}. "
                     + "What was finished before is kept. See: tenantdocs tenant show "

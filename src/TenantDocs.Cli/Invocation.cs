@@ -1,7 +1,10 @@
 using System.CommandLine;
+using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using TenantDocs.Catalog;
+using TenantDocs.Database;
+using TenantDocs.Fleet;
 using TenantDocs.Operations;
 
 namespace TenantDocs.Cli;
@@ -38,7 +41,18 @@ internal sealed class Invocation : IAsyncDisposable
     public async Task<IServiceProvider> OpenAsync(CancellationToken cancellationToken)
     {
         var platform = Build();
-        await platform.GetRequiredService<PlatformStartup>().AttachAsync(Place().ConnectionString, cancellationToken);
+        try
+        {
+            var startup = platform.GetRequiredService<PlatformStartup>();
+            await startup.AttachAsync(Place().ConnectionString, cancellationToken);
+        }
+        catch (MigrationException e)
+        {
+            throw new CommandException(
+                $"{e.Message} Start the host of this version, or bring the platform up to date: tenantdocs migrate"
+            );
+        }
+
         return platform;
     }
 
@@ -59,6 +73,35 @@ internal sealed class Invocation : IAsyncDisposable
         }
 
         return platform;
+    }
+
+    /// <summary>
+    /// Does something that changes the platform, and records it for the audit as the admin API does: under the same names,
+    /// whatever comes of it.
+    /// </summary>
+    /// <exception cref="CommandException">The words of the engine's refusal.</exception>
+    public async Task<T> RecordAsync<T>(string action, string target, object request, Func<Task<Result<T>>> act)
+    {
+        var outcome = "failed";
+        try
+        {
+            var result = await act();
+            outcome = result.Error?.Code ?? "done";
+            return result.Match(value => value, error => throw CommandException.From(error));
+        }
+        finally
+        {
+            await Build()
+                .GetRequiredService<StaffAudit>()
+                .WriteAsync(
+                    Operator.Name,
+                    action,
+                    target,
+                    JsonSerializer.SerializeToElement(new { outcome, request }, JsonSerializerOptions.Web),
+                    traceId: null,
+                    CancellationToken.None
+                );
+        }
     }
 
     /// <summary>The platform's parts, not attached to anything yet.</summary>

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using TenantDocs.Cli.Catalog;
 using TenantDocs.Cli.Database;
+using TenantDocs.Cli.Fleet;
 using TenantDocs.Cli.Import;
 using TenantDocs.Cli.Isolation;
 using TenantDocs.Cli.Operations;
@@ -16,6 +17,7 @@ internal static class Program
             OperationCommands.Create(),
             ServerCommands.Create(),
             StatusCommand.Create(),
+            DoctorCommand.Create(),
             MigrateCommand.Create(),
             ImportCommand.Create(),
             PsqlCommand.Create(),

@@ -43,17 +43,23 @@ internal static class TenantKeyCommands
                     DateTimeOffset? until = run.Value(expires) is { } time
                         ? platform.GetRequiredService<TimeProvider>().GetUtcNow() + time
                         : null;
-                    var (kept, key) = await platform
-                        .GetRequiredService<ApiKeys>()
-                        .CreateAsync(
-                            tenant.Id,
-                            run.Value(name)!,
-                            run.Value(role)!,
-                            scopes: null,
-                            until,
-                            Operator.Name,
-                            cancellationToken
-                        );
+                    var (kept, key) = await run.RecordAsync<(ApiKey, string)>(
+                        "createTenantKey",
+                        $"/tenants/{tenant.Slug}/api-keys",
+                        new { Name = run.Value(name), Role = run.Value(role) },
+                        async () =>
+                            await platform
+                                .GetRequiredService<ApiKeys>()
+                                .CreateAsync(
+                                    tenant.Id,
+                                    run.Value(name)!,
+                                    run.Value(role)!,
+                                    scopes: null,
+                                    until,
+                                    Operator.Name,
+                                    cancellationToken
+                                )
+                    );
                     run.Terminal.Show(
                         new
                         {
@@ -128,18 +134,27 @@ internal static class TenantKeyCommands
                 {
                     var (platform, tenant) = await OpenAsync(run, slug, cancellationToken);
                     var keys = platform.GetRequiredService<ApiKeys>();
-                    if (!await keys.RevokeAsync(tenant.Id, run.Value(id), cancellationToken))
-                    {
-                        throw new CommandException(
-                            $"Tenant '{tenant.Slug}' has no such key, or it was revoked before. Nothing was changed. "
-                                + $"See: tenantdocs tenant key list {tenant.Slug}"
-                        );
-                    }
-
+                    await run.RecordAsync<bool>(
+                        "revokeTenantKey",
+                        $"/tenants/{tenant.Slug}/api-keys/{run.Value(id)}",
+                        new { },
+                        async () =>
+                            await keys.RevokeAsync(tenant.Id, run.Value(id), cancellationToken)
+                                ? true
+                                : NoSuchKey(tenant)
+                    );
                     run.Terminal.Say($"Key {run.Value(id)} of '{tenant.Slug}' is revoked.");
                 }
             );
     }
+
+    private static Error NoSuchKey(Tenant tenant) =>
+        new(
+            ErrorKind.NotFound,
+            "not-found",
+            $"Tenant '{tenant.Slug}' has no such key, or it was revoked before. Nothing was changed. "
+                + $"See: tenantdocs tenant key list {tenant.Slug}"
+        );
 
     private static async Task<(IServiceProvider Platform, Tenant Tenant)> OpenAsync(
         Invocation run,

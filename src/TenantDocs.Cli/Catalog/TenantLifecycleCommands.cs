@@ -10,6 +10,8 @@ namespace TenantDocs.Cli.Catalog;
 /// <summary><c>tenantdocs tenant create</c>, <c>suspend</c>, <c>resume</c>, <c>access</c>, <c>delete</c>, <c>undelete</c>, <c>purge</c></summary>
 internal static class TenantLifecycleCommands
 {
+    private const string Confirm = "--confirm";
+
     private static readonly Option<bool> NoWait = new("--no-wait")
     {
         Description = "Only write the operation down, for a host to carry out.",
@@ -54,9 +56,15 @@ internal static class TenantLifecycleCommands
                         Server = run.Value(server),
                         Region = run.Value(region),
                     };
-                    var started = await platform
-                        .GetRequiredService<TenantProvisioning>()
-                        .StartAsync(request, Operator.Name, cancellationToken);
+                    var started = await run.RecordAsync(
+                        "createTenant",
+                        "/tenants",
+                        request,
+                        () =>
+                            platform
+                                .GetRequiredService<TenantProvisioning>()
+                                .StartAsync(request, Operator.Name, cancellationToken)
+                    );
                     if (await EndAsync(run, platform, started, cancellationToken))
                     {
                         var catalog = platform.GetRequiredService<TenantCatalog>();
@@ -68,9 +76,10 @@ internal static class TenantLifecycleCommands
 
     private static CliCommand Suspend()
     {
-        var reason = new Option<string>("--reason") { Description = "Shown to staff and tenant.", Required = true };
+        var reason = new Option<string?>("--reason") { Description = "Shown to staff and tenant.", Required = true };
         return Change(
             "suspend",
+            "suspendTenant",
             "Refuses a tenant's people; its data is kept.",
             "--reason 'invoice 4711'",
             [reason],
@@ -81,6 +90,7 @@ internal static class TenantLifecycleCommands
     private static CliCommand Resume() =>
         Change(
             "resume",
+            "resumeTenant",
             "Ends a suspension.",
             "",
             [],
@@ -93,6 +103,7 @@ internal static class TenantLifecycleCommands
         mode.Required = true;
         return Change(
             "access",
+            "setAccessMode",
             "Says what a tenant's people may do: everything, read, nothing.",
             "--mode readOnly",
             [mode],
@@ -106,20 +117,18 @@ internal static class TenantLifecycleCommands
         var confirm = Confirmation();
         return Change(
             "delete",
+            "deleteTenant",
             "Refuses everybody from now on and purges the tenant after the grace; undelete takes it back until then.",
             "--confirm acme",
             [confirm],
-            (lifecycle, run, slug, token) =>
-            {
-                Confirmed(run, confirm, slug);
-                return lifecycle.DeleteAsync(slug, token);
-            }
+            (lifecycle, _, slug, token) => lifecycle.DeleteAsync(slug, token)
         );
     }
 
     private static CliCommand Undelete() =>
         Change(
             "undelete",
+            "undeleteTenant",
             "Takes a deletion back.",
             "",
             [],
@@ -140,13 +149,19 @@ internal static class TenantLifecycleCommands
                 {
                     Confirmed(run, confirm, run.Value(slug));
                     var platform = await OpenForWorkAsync(run, cancellationToken);
-                    var started = await platform
-                        .GetRequiredService<TenantLifecycle>()
-                        .PurgeAsync(run.Value(slug), Operator.Name, cancellationToken);
+                    var started = await run.RecordAsync(
+                        "purgeTenant",
+                        $"/tenants/{run.Value(slug)}",
+                        new { },
+                        () =>
+                            platform
+                                .GetRequiredService<TenantLifecycle>()
+                                .PurgeAsync(run.Value(slug), Operator.Name, cancellationToken)
+                    );
                     if (await EndAsync(run, platform, started, cancellationToken))
                     {
                         var requests = platform.GetRequiredService<OperationRequests>();
-                        var ended = await requests.FindAsync(started.Value.Operation.Id, cancellationToken);
+                        var ended = await requests.FindAsync(started.Operation.Id, cancellationToken);
                         OperationView.Show(run.Terminal, ended!);
                     }
                 }
@@ -155,6 +170,7 @@ internal static class TenantLifecycleCommands
 
     private static CliCommand Change(
         string name,
+        string action,
         string description,
         string example,
         Option[] options,
@@ -167,27 +183,33 @@ internal static class TenantLifecycleCommands
             .Runs(
                 async (run, cancellationToken) =>
                 {
+                    if (options.OfType<Option<string?>>().FirstOrDefault(o => o.Name == Confirm) is { } confirm)
+                    {
+                        Confirmed(run, confirm, run.Value(slug));
+                    }
+
                     var platform = await run.OpenAsync(cancellationToken);
-                    var changed = await change(
-                        platform.GetRequiredService<TenantLifecycle>(),
-                        run,
-                        run.Value(slug),
-                        cancellationToken
+                    var lifecycle = platform.GetRequiredService<TenantLifecycle>();
+                    var changed = await run.RecordAsync(
+                        action,
+                        $"/tenants/{run.Value(slug)}",
+                        options.ToDictionary(o => o.Name.TrimStart('-'), o => run.Value((Option<string?>)o)),
+                        () => change(lifecycle, run, run.Value(slug), cancellationToken)
                     );
-                    TenantCommands.Write(run, changed.Match(t => t, e => throw CommandException.From(e)));
+                    TenantCommands.Write(run, changed);
                 }
             );
     }
 
     private static Option<string?> Confirmation() =>
-        new("--confirm") { Description = "The slug once more; without it nothing is done.", HelpName = "slug" };
+        new(Confirm) { Description = "The slug once more; without it nothing is done.", HelpName = "slug" };
 
     private static void Confirmed(Invocation run, Option<string?> confirm, string slug)
     {
         if (run.Value(confirm) != slug)
         {
             throw new CommandException(
-                $"This cannot be undone for ever. To go on, say the slug once more: --confirm {slug}. Nothing was changed.",
+                $"Nothing was changed. To go on, say the slug once more: --confirm {slug}",
                 ExitCode.Usage
             );
         }
@@ -200,11 +222,11 @@ internal static class TenantLifecycleCommands
     private static async Task<bool> EndAsync(
         Invocation run,
         IServiceProvider platform,
-        Result<StartedOperation> started,
+        StartedOperation started,
         CancellationToken cancellationToken
     )
     {
-        var operation = started.Match(s => s, e => throw CommandException.From(e)).Operation;
+        var operation = started.Operation;
         if (run.Value(NoWait))
         {
             OperationView.Show(run.Terminal, operation);

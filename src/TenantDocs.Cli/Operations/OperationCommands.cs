@@ -76,8 +76,13 @@ internal static class OperationCommands
             async (run, platform, operation, cancellationToken) =>
             {
                 var requests = platform.GetRequiredService<OperationRequests>();
-                var cancelled = await requests.CancelAsync(operation.Id, cancellationToken);
-                OperationView.Show(run.Terminal, cancelled.Match(o => o, e => throw CommandException.From(e)));
+                var cancelled = await run.RecordAsync(
+                    "cancelOperation",
+                    $"/operations/{operation.Id}",
+                    new { },
+                    () => requests.CancelAsync(operation.Id, cancellationToken)
+                );
+                OperationView.Show(run.Terminal, cancelled);
             }
         );
 

@@ -33,7 +33,6 @@ public static class CatalogServiceCollectionExtensions
         services.TryAddSingleton<ServerBootstrap>();
         services.TryAddSingleton<TenantMigration>();
         services.TryAddSingleton<IsolationSelfTest>();
-        services.TryAddSingleton<ServerDirectory>();
         services.TryAddSingleton<PlatformStartup>();
         services
             .AddOptions<LocalPostgresOptions>()

@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Database;
@@ -7,7 +8,7 @@ using TenantDocs.Provisioning;
 namespace TenantDocs.Fleet;
 
 /// <summary>Registers servers and takes them out of use for new tenants.</summary>
-public sealed class ServerFleet(CatalogDatabase catalog, PlatformStartup startup, TenantPlacing placing)
+public sealed partial class ServerFleet(CatalogDatabase catalog, PlatformStartup startup, TenantPlacing placing)
 {
     /// <summary>Registers a server and makes it ready to hold tenants.</summary>
     /// <returns>409 <c>duplicate</c>; 400 when it cannot be reached or does not fit. Nothing is registered then.</returns>
@@ -51,6 +52,12 @@ public sealed class ServerFleet(CatalogDatabase catalog, PlatformStartup startup
         await startup.LoadServersAsync(cancellationToken);
         return (await FindAsync(name, cancellationToken))!;
     }
+
+    /// <summary>Whether a text can be a server's name: the catalog admits no other.</summary>
+    public static bool IsName(string text) => Form().IsMatch(text);
+
+    [GeneratedRegex("^[a-z0-9][a-z0-9-]{0,62}\\z", RegexOptions.CultureInvariant)]
+    private static partial Regex Form();
 
     private async Task<ServerLoad?> FindAsync(string name, CancellationToken cancellationToken) =>
         (await placing.LoadAsync(cancellationToken)).FirstOrDefault(s => s.Name == name);

@@ -3,6 +3,8 @@ using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Cli;
 using TenantDocs.Documents;
+using TenantDocs.Fleet;
+using TenantDocs.Isolation;
 using TenantDocs.PostgresTests.Import;
 using TenantDocs.PostgresTests.Support;
 
@@ -218,9 +220,53 @@ public sealed class CommandLineTests(PlatformFixture fixture) : IClassFixture<Pl
         var migrated = await CommandRun.ProcessAsync(fixture.Platform, "migrate");
 
         Assert.Equal(2, status.Json.GetProperty("servers").GetArrayLength());
-        Assert.Equal("draining", drained.Json[0].GetProperty("status").GetString());
-        Assert.Equal("active", undone.Json[0].GetProperty("status").GetString());
+        Assert.True(drained.Json[0].GetProperty("draining").GetBoolean());
+        Assert.False(undone.Json[0].GetProperty("draining").GetBoolean());
         Assert.True(migrated.ExitCode == 0, migrated.Error);
+    }
+
+    [Fact]
+    public async Task The_doctor_finds_nothing_wrong_and_says_so_when_a_guard_is_off()
+    {
+        var platform = fixture.Platform;
+        var tenant = await platform.NewTenantAsync(IsolationModel.Database);
+        var healthy = await CommandRun.ProcessAsync(platform, "doctor", "-o", "json");
+        await using (var connection = await platform.OpenAsync(tenant, SessionRole.Admin))
+        {
+            const string off = "ALTER TABLE tenant.documents NO FORCE ROW LEVEL SECURITY";
+            await using var command = new NpgsqlCommand(off, connection);
+            await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        }
+
+        var ill = await CommandRun.ProcessAsync(platform, "doctor");
+        await using (var connection = await platform.OpenAsync(tenant, SessionRole.Admin))
+        {
+            const string on = "ALTER TABLE tenant.documents FORCE ROW LEVEL SECURITY";
+            await using var command = new NpgsqlCommand(on, connection);
+            await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        }
+
+        Assert.True(healthy.ExitCode == 0, healthy.Output + healthy.Error);
+        Assert.True(healthy.Json.GetProperty("healthy").GetBoolean());
+        Assert.Equal(ExitCode.Failed, ill.ExitCode);
+        Assert.Contains("failed", ill.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task What_an_operator_changes_is_recorded_also_when_it_is_refused()
+    {
+        var platform = fixture.Platform;
+        var tenant = await platform.NewTenantAsync(IsolationModel.Shared);
+        await CommandRun.HereAsync(platform, "tenant", "suspend", tenant.Slug, "--reason", "unpaid");
+        await CommandRun.HereAsync(platform, "tenant", "undelete", tenant.Slug);
+        var recorded = (
+            await platform.Get<StaffAudit>().ListAsync(null, 200, null, null, TestContext.Current.CancellationToken)
+        ).Where(a => a.Target == $"/tenants/{tenant.Slug}");
+
+        Assert.Equal(
+            ["undeleteTenant invalid-state", "suspendTenant done"],
+            recorded.Select(a => $"{a.Action} {a.Detail.GetProperty("outcome").GetString()}")
+        );
     }
 
     [Theory]

@@ -1,8 +1,10 @@
 using System.CommandLine;
 using Microsoft.Extensions.DependencyInjection;
 using TenantDocs.Catalog;
+using TenantDocs.Fleet;
+using TenantDocs.Provisioning;
 
-namespace TenantDocs.Cli.Catalog;
+namespace TenantDocs.Cli.Fleet;
 
 /// <summary><c>tenantdocs server …</c></summary>
 internal static class ServerCommands
@@ -15,8 +17,7 @@ internal static class ServerCommands
             async (run, cancellationToken) =>
             {
                 var platform = await run.OpenAsync(cancellationToken);
-                var usage = await platform.GetRequiredService<ServerDirectory>().ListAsync(cancellationToken);
-                Write(run, usage);
+                Write(run, await platform.GetRequiredService<TenantPlacing>().LoadAsync(cancellationToken));
             }
         );
 
@@ -39,10 +40,7 @@ internal static class ServerCommands
             Description = "How many tenants it is meant to hold.",
             DefaultValueFactory = _ => 10_000,
         };
-        return new CliCommand(
-            "add",
-            "Registers a server and makes it ready to hold tenants; again: changes how it is reached."
-        )
+        return new CliCommand("add", "Registers a server and makes it ready to hold tenants.")
         {
             Examples = ["tenantdocs server add eu-2 --connection 'Host=db2;Username=postgres;Password=…' --region eu"],
         }
@@ -50,9 +48,7 @@ internal static class ServerCommands
             .Runs(
                 async (run, cancellationToken) =>
                 {
-                    var platform = await run.OpenAsync(cancellationToken);
-                    var directory = platform.GetRequiredService<ServerDirectory>();
-                    if (run.Value(capacity) < 1 || !ServerDirectory.IsName(run.Value(name)))
+                    if (run.Value(capacity) < 1 || !ServerFleet.IsName(run.Value(name)))
                     {
                         throw new CommandException(
                             "A server's name is ^[a-z0-9][a-z0-9-]{0,62}$ and its capacity at least 1. Nothing was changed.",
@@ -60,21 +56,23 @@ internal static class ServerCommands
                         );
                     }
 
-                    await platform
-                        .GetRequiredService<PlatformStartup>()
-                        .AddServerAsync(
-                            new ServerRegistration(
-                                run.Value(name),
-                                new ServerOptions
-                                {
-                                    ConnectionString = run.Value(connection)!,
-                                    Region = run.Value(region)!,
-                                    Capacity = run.Value(capacity),
-                                }
-                            ),
-                            cancellationToken
-                        );
-                    Write(run, [await directory.NeedAsync(run.Value(name), cancellationToken)]);
+                    var options = new ServerOptions
+                    {
+                        ConnectionString = run.Value(connection)!,
+                        Region = run.Value(region)!,
+                        Capacity = run.Value(capacity),
+                    };
+                    var platform = await run.OpenAsync(cancellationToken);
+                    var added = await run.RecordAsync(
+                        "addServer",
+                        $"/servers/{run.Value(name)}",
+                        new { options.Region, options.Capacity },
+                        () =>
+                            platform
+                                .GetRequiredService<ServerFleet>()
+                                .AddAsync(run.Value(name), options, cancellationToken)
+                    );
+                    Write(run, [added]);
                 }
             );
     }
@@ -92,30 +90,29 @@ internal static class ServerCommands
                 async (run, cancellationToken) =>
                 {
                     var platform = await run.OpenAsync(cancellationToken);
-                    var directory = platform.GetRequiredService<ServerDirectory>();
-                    await directory.NeedAsync(run.Value(name), cancellationToken);
-                    await directory.DrainAsync(run.Value(name), !run.Value(undo), cancellationToken);
-                    Write(run, [await directory.NeedAsync(run.Value(name), cancellationToken)]);
+                    var draining = !run.Value(undo);
+                    var changed = await run.RecordAsync(
+                        draining ? "drainServer" : "undrainServer",
+                        $"/servers/{run.Value(name)}",
+                        new { },
+                        () =>
+                            platform
+                                .GetRequiredService<ServerFleet>()
+                                .SetDrainingAsync(run.Value(name), draining, cancellationToken)
+                    );
+                    Write(run, [changed]);
                 }
             );
     }
 
-    private static async Task<ServerUsage> NeedAsync(
-        this ServerDirectory directory,
-        string name,
-        CancellationToken cancellationToken
-    ) =>
-        (await directory.ListAsync(cancellationToken)).FirstOrDefault(s => s.Name == name)
-        ?? throw new CommandException($"There is no server '{name}'. See: tenantdocs server list");
-
-    internal static void Write(Invocation run, IEnumerable<ServerUsage> servers) =>
+    private static void Write(Invocation run, IEnumerable<ServerLoad> servers) =>
         run.Terminal.List(
             servers,
             s => s,
             new("NAME", s => s.Name),
             new("REGION", s => s.Region),
-            new("STATUS", s => s.Status),
             new("TENANTS", s => s.Used),
-            new("CAPACITY", s => s.Capacity)
+            new("CAPACITY", s => s.Capacity),
+            new("DRAINING", s => s.Draining)
         );
 }

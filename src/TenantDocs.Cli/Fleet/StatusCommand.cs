@@ -1,10 +1,11 @@
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
-using TenantDocs.Catalog;
 using TenantDocs.Database;
+using TenantDocs.Fleet;
 using TenantDocs.Isolation;
+using TenantDocs.Provisioning;
 
-namespace TenantDocs.Cli.Catalog;
+namespace TenantDocs.Cli.Fleet;
 
 /// <summary><c>tenantdocs status</c>: what is where.</summary>
 internal static class StatusCommand
@@ -19,9 +20,8 @@ internal static class StatusCommand
     {
         var place = run.Place();
         var platform = await run.OpenAsync(cancellationToken);
-        var catalog = platform.GetRequiredService<CatalogDatabase>();
-        var counts = await CountAsync(catalog, cancellationToken);
-        var servers = await platform.GetRequiredService<ServerDirectory>().ListAsync(cancellationToken);
+        var numbers = await platform.GetRequiredService<FleetSummary>().ReadAsync(cancellationToken);
+        var servers = await platform.GetRequiredService<TenantPlacing>().LoadAsync(cancellationToken);
         var reachable = await Task.WhenAll(
             servers.Select(s =>
                 VersionAsync(platform.GetRequiredService<ServerConnections>(), s.Name, cancellationToken)
@@ -37,9 +37,9 @@ internal static class StatusCommand
                 settings.Port,
                 Version = MigrationSet.Catalog.Latest,
             },
-            Tenants = counts.Where(c => c.Kind == "tenants").ToDictionary(c => c.Name, c => c.Count),
-            Isolation = counts.Where(c => c.Kind == "isolation").ToDictionary(c => c.Name, c => c.Count),
-            Operations = counts.Where(c => c.Kind == "operations").ToDictionary(c => c.Name, c => c.Count),
+            Tenants = numbers.ByStatus,
+            Isolation = numbers.ByIsolation,
+            numbers.Operations,
             Servers = servers.Select((s, i) => new { Server = s, Postgres = reachable[i] }),
         };
         if (run.Terminal.Json)
@@ -54,9 +54,9 @@ internal static class StatusCommand
                 "catalog",
                 $"{settings.Host}:{settings.Port}, version {MigrationSet.Catalog.Latest}, found by {place.Origin}"
             ),
-            ("tenants", Words(counts, "tenants")),
-            ("isolation", Words(counts, "isolation")),
-            ("operations", Words(counts, "operations"))
+            ("tenants", Words(numbers.ByStatus)),
+            ("isolation", Words(numbers.ByIsolation)),
+            ("operations", Words(numbers.Operations))
         );
         run.Terminal.Output.WriteLine();
         run.Terminal.List(
@@ -64,46 +64,15 @@ internal static class StatusCommand
             s => s,
             new("SERVER", s => s.First.Name),
             new("REGION", s => s.First.Region),
-            new("STATUS", s => s.First.Status),
+            new("DRAINING", s => s.First.Draining),
             new("TENANTS", s => s.First.Used),
             new("CAPACITY", s => s.First.Capacity),
             new("POSTGRESQL", s => s.Second ?? "not reachable")
         );
     }
 
-    private static string Words(IReadOnlyList<(string Kind, string Name, long Count)> counts, string kind)
-    {
-        var some = counts.Where(c => c.Kind == kind).Select(c => $"{c.Count} {c.Name}").ToList();
-        return some.Count == 0 ? "none" : string.Join(", ", some);
-    }
-
-    private static async Task<IReadOnlyList<(string Kind, string Name, long Count)>> CountAsync(
-        CatalogDatabase catalog,
-        CancellationToken cancellationToken
-    )
-    {
-        await using var command = catalog.Source.CreateCommand(
-            """
-            SELECT 'tenants', status, count(*) FROM tenants GROUP BY status
-            UNION ALL
-            SELECT 'isolation', p.isolation, count(*)
-              FROM placements AS p JOIN tenants AS t ON t.id = p.tenant_id
-             WHERE t.status NOT IN ('purged', 'failed') GROUP BY p.isolation
-            UNION ALL
-            SELECT 'operations', status, count(*) FROM operations
-             WHERE status IN ('pending', 'running', 'waiting', 'cancelling') GROUP BY status
-             ORDER BY 1, 2
-            """
-        );
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        var counts = new List<(string, string, long)>();
-        while (await reader.ReadAsync(cancellationToken))
-        {
-            counts.Add((reader.GetString(0), reader.GetString(1), reader.GetInt64(2)));
-        }
-
-        return counts;
-    }
+    private static string Words(IReadOnlyDictionary<string, long> counts) =>
+        counts.Count == 0 ? "none" : string.Join(", ", counts.Select(c => $"{c.Value} {c.Key}"));
 
     private static async Task<string?> VersionAsync(
         ServerConnections connections,
