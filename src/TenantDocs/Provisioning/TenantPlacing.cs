@@ -11,8 +11,12 @@ namespace TenantDocs.Provisioning;
 public sealed record ServerLoad(string Name, string Region, int Capacity, long Used, bool Draining);
 
 /// <summary>Chooses the server of a new tenant.</summary>
-public sealed class TenantPlacing(CatalogDatabase catalog)
+public sealed class TenantPlacing(CatalogDatabase catalog, TimeProvider time)
 {
+    // Counting the fleet for each new tenant would cost as much as making a small one. What another node does is seen
+    // within this time; what this one does, at once.
+    private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(1);
+
     private const string LoadSql = """
         SELECT s.name, s.region, s.capacity, s.status = 'draining',
                (SELECT count(*) FROM placements AS p JOIN tenants AS t ON t.id = p.tenant_id
@@ -20,7 +24,11 @@ public sealed class TenantPlacing(CatalogDatabase catalog)
           FROM servers AS s ORDER BY s.name
         """;
 
-    /// <summary>All servers, by name.</summary>
+    private readonly Lock _lock = new();
+    private List<ServerLoad> _loads = [];
+    private long _loadedAt;
+
+    /// <summary>All servers, by name, as the catalog has them now.</summary>
     public async Task<IReadOnlyList<ServerLoad>> LoadAsync(CancellationToken cancellationToken)
     {
         await using var command = catalog.Source.CreateCommand(LoadSql);
@@ -39,13 +47,54 @@ public sealed class TenantPlacing(CatalogDatabase catalog)
             );
         }
 
+        lock (_lock)
+        {
+            _loads = [.. servers];
+            _loadedAt = time.GetTimestamp();
+        }
+
         return servers;
     }
 
     /// <summary>The server asked for, else the one of the region that has most room and is not draining.</summary>
     public async Task<Result<string>> ChooseAsync(string? asked, string? region, CancellationToken cancellationToken)
     {
-        var servers = await LoadAsync(cancellationToken);
+        var chosen = Choose(await RecentAsync(cancellationToken), asked, region);
+        if (chosen.Error is null)
+        {
+            Count(chosen.Value);
+        }
+
+        return chosen;
+    }
+
+    private async Task<IReadOnlyList<ServerLoad>> RecentAsync(CancellationToken cancellationToken)
+    {
+        lock (_lock)
+        {
+            if (_loads.Count > 0 && time.GetElapsedTime(_loadedAt) < Fresh)
+            {
+                return [.. _loads];
+            }
+        }
+
+        return await LoadAsync(cancellationToken);
+    }
+
+    private void Count(string server)
+    {
+        lock (_lock)
+        {
+            var index = _loads.FindIndex(l => l.Name == server);
+            if (index >= 0)
+            {
+                _loads[index] = _loads[index] with { Used = _loads[index].Used + 1 };
+            }
+        }
+    }
+
+    private static Result<string> Choose(IReadOnlyList<ServerLoad> servers, string? asked, string? region)
+    {
         if (region is not null && servers.All(s => s.Region != region))
         {
             return Error.Invalid("region", "No server is in this region.");

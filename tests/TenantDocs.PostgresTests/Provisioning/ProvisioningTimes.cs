@@ -3,7 +3,9 @@ using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Database;
 using TenantDocs.Isolation;
+using TenantDocs.Operations;
 using TenantDocs.PostgresTests.Support;
+using TenantDocs.Provisioning;
 
 namespace TenantDocs.PostgresTests.Provisioning;
 
@@ -26,7 +28,7 @@ public sealed class ProvisioningTimes(PostgresFixture postgres)
             var start = Stopwatch.GetTimestamp();
             await bare.CreateAsync();
             var between = Stopwatch.GetTimestamp();
-            await platform.NewTenantAsync(model);
+            await ProvisionAsync(platform, model);
             if (i >= 3)
             {
                 floor.Add(Stopwatch.GetElapsedTime(start, between).TotalMilliseconds);
@@ -38,7 +40,20 @@ public sealed class ProvisioningTimes(PostgresFixture postgres)
         TestContext.Current.TestOutputHelper?.WriteLine(
             $"{model}: {ours:0.0} ms, bare {theirs:0.0} ms, × {ours / theirs:0.00}"
         );
-        Assert.True(ours <= (2 * theirs) + 5, $"{model}: {ours:0.0} ms, bare {theirs:0.0} ms");
+        Assert.True(ours <= 2 * theirs, $"{model}: {ours:0.0} ms, bare {theirs:0.0} ms");
+    }
+
+    // What the API does between reading the request and writing the answer.
+    private static async Task ProvisionAsync(Platform platform, IsolationModel model)
+    {
+        Assert.True(TenantSlug.TryParse($"p-{Guid.NewGuid():n}"[..20], out var slug));
+        var started = await platform
+            .Get<TenantProvisioning>()
+            .StartAsync(new NewTenant(slug, "Timed") { Isolation = model }, "tests", CancellationToken.None);
+        var ended = await platform
+            .Get<OperationRequests>()
+            .WaitAsync(started.Value, TimeSpan.FromMinutes(1), CancellationToken.None);
+        Assert.Equal(OperationStatus.Succeeded, ended.Status);
     }
 
     private static double Median(List<double> values) => values.Order().ElementAt(values.Count / 2);
