@@ -4,6 +4,7 @@ using TenantDocs.Cli.Database;
 using TenantDocs.Cli.Fleet;
 using TenantDocs.Cli.Import;
 using TenantDocs.Cli.Isolation;
+using TenantDocs.Cli.Moves;
 using TenantDocs.Cli.Operations;
 
 namespace TenantDocs.Cli;
@@ -20,6 +21,8 @@ internal static class Program
             DoctorCommand.Create(),
             MigrateCommand.Create(),
             ImportCommand.Create(),
+            MoveCommands.Create(),
+            RebalanceCommands.Create(),
             PsqlCommand.Create(),
         ];
 

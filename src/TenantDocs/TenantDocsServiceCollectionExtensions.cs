@@ -4,6 +4,7 @@ using TenantDocs.Documents;
 using TenantDocs.Fleet;
 using TenantDocs.Import;
 using TenantDocs.Isolation;
+using TenantDocs.Moves;
 using TenantDocs.Operations;
 using TenantDocs.Provisioning;
 
@@ -14,5 +15,13 @@ public static class TenantDocsServiceCollectionExtensions
 {
     /// <summary>All rooms of the engine. The host then calls <see cref="PlatformStartup.OpenAsync"/>.</summary>
     public static IServiceCollection AddTenantDocs(this IServiceCollection services) =>
-        services.AddCatalog().AddIsolation().AddOperations().AddProvisioning().AddFleet().AddDocuments().AddImport();
+        services
+            .AddCatalog()
+            .AddIsolation()
+            .AddOperations()
+            .AddProvisioning()
+            .AddMoves()
+            .AddFleet()
+            .AddDocuments()
+            .AddImport();
 }

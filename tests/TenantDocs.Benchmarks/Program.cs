@@ -1,11 +1,13 @@
 using TenantDocs.Benchmarks;
 using TenantDocs.Benchmarks.Driving;
 using TenantDocs.Benchmarks.Hosts;
+using TenantDocs.Benchmarks.Moves;
 
 return args switch
 {
     ["drive"] => Driver.Serve(),
     ["floor", var port] => await FloorHost.ServeAsync(port),
     ["layers", var port] => await LayersHost.ServeAsync(port),
+    ["move-demo", .. var rest] => await MoveDemo.RunAsync(rest),
     _ => await Run.StartAsync(args),
 };

@@ -207,6 +207,7 @@ public sealed class ServerBootstrap(
             ALTER ROLE {DatabaseNames.AppRole} SET idle_in_transaction_session_timeout = '15s';
             ALTER ROLE {DatabaseNames.AppRole} SET default_transaction_isolation = 'read committed';
             GRANT {DatabaseNames.SearchRole} TO {DatabaseNames.OwnerRole};
+            GRANT SET ON PARAMETER session_replication_role TO {DatabaseNames.MoverRole};
             DO $$
             BEGIN
                 -- An administrator that is no superuser must be a member to create objects in the owner's name.

@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using Npgsql;
+using Npgsql.Replication;
 using TenantDocs.Catalog;
 using TenantDocs.Database;
 
@@ -95,4 +96,70 @@ public sealed class ServerConnections
             throw;
         }
     }
+
+    /// <summary>
+    /// Opens one unpooled connection of the mover: no time limit on a statement (a copy takes what it takes), and every
+    /// setting that changes the text form of a value fixed, so that both sides of a move write the same text.
+    /// </summary>
+    /// <remarks><paramref name="application"/> names the work, so that whoever takes it over can end what is left of it.</remarks>
+    public async Task<NpgsqlConnection> OpenMoverAsync(
+        string server,
+        PgIdentifier database,
+        string application,
+        CancellationToken cancellationToken
+    )
+    {
+        var settings = MoverSettings(server, database, application);
+        settings.MaxAutoPrepare = 200;
+        settings.AutoPrepareMinUsages = 2;
+#pragma warning disable RS0030 // This room opens the connections.
+        var connection = new NpgsqlConnection(settings.ConnectionString);
+#pragma warning restore RS0030
+        try
+        {
+            await connection.OpenAsync(cancellationToken);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    /// <summary>Opens a connection on which the mover reads a replication slot.</summary>
+    public async Task<LogicalReplicationConnection> OpenReplicationAsync(
+        string server,
+        PgIdentifier database,
+        string application,
+        CancellationToken cancellationToken
+    )
+    {
+        var settings = MoverSettings(server, database, application);
+        var connection = new LogicalReplicationConnection(settings.ConnectionString);
+        try
+        {
+            await connection.Open(cancellationToken);
+            connection.WalReceiverStatusInterval = TimeSpan.FromSeconds(1);
+            connection.WalReceiverTimeout = TimeSpan.FromSeconds(30);
+            return connection;
+        }
+        catch
+        {
+            await connection.DisposeAsync();
+            throw;
+        }
+    }
+
+    private NpgsqlConnectionStringBuilder MoverSettings(string server, PgIdentifier database, string application) =>
+        new(ConnectionString(server, database, SessionRole.Mover))
+        {
+            Pooling = false,
+            ApplicationName = application,
+            CommandTimeout = 0,
+            Timeout = 10,
+            Options =
+                "-c search_path=pg_catalog -c datestyle=ISO,YMD -c intervalstyle=postgres -c timezone=UTC "
+                + "-c extra_float_digits=1 -c bytea_output=hex -c row_security=off",
+        };
 }

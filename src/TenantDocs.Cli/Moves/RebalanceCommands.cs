@@ -1,0 +1,96 @@
+using System.CommandLine;
+using Microsoft.Extensions.DependencyInjection;
+using TenantDocs.Moves;
+
+namespace TenantDocs.Cli.Moves;
+
+/// <summary><c>tenantdocs rebalance plan|run</c></summary>
+internal static class RebalanceCommands
+{
+    public static CliCommand Create() =>
+        new("rebalance", "Moves tenants off full and draining servers.") { Plan(), Run() };
+
+    private static CliCommand Plan()
+    {
+        var threshold = Threshold();
+        return new CliCommand("plan", "Says which moves would level the servers, and why; changes nothing.")
+        {
+            Examples = ["tenantdocs rebalance plan --threshold 0.1"],
+        }
+            .With(threshold)
+            .Runs(
+                async (run, cancellationToken) =>
+                {
+                    var platform = await run.OpenAsync(cancellationToken);
+                    Write(
+                        run,
+                        await platform
+                            .GetRequiredService<Rebalancing>()
+                            .PlanAsync(run.Value(threshold), cancellationToken)
+                    );
+                }
+            );
+    }
+
+    private static CliCommand Run()
+    {
+        var threshold = Threshold();
+        var limit = new Option<int>("--limit")
+        {
+            Description = "At most so many moves.",
+            DefaultValueFactory = _ => 100,
+        };
+        return new CliCommand("run", "Begins the moves of the plan; the hosts carry them out.")
+        {
+            Examples = ["tenantdocs rebalance run --limit 10"],
+        }
+            .With(threshold, limit)
+            .Runs(
+                async (run, cancellationToken) =>
+                {
+                    var platform = await run.OpenAsync(cancellationToken);
+                    var rebalancing = platform.GetRequiredService<Rebalancing>();
+                    var plan = await rebalancing.PlanAsync(run.Value(threshold), cancellationToken);
+                    var refused = 0;
+                    foreach (var move in plan.Moves.Take(run.Value(limit)))
+                    {
+                        var begun = await rebalancing.BeginAsync(move, MoveCommands.Actor, cancellationToken);
+                        refused += begun.Error is null ? 0 : 1;
+                        run.Terminal.Say(
+                            begun.Match(
+                                o => $"{move.Tenant}: {move.From} to {move.To}, operation {o.Operation.Id}",
+                                e => $"{move.Tenant}: {e.Detail}"
+                            )
+                        );
+                    }
+
+                    Write(run, plan);
+                    return refused == 0 ? ExitCode.Done : ExitCode.Failed;
+                }
+            );
+    }
+
+    private static Option<double> Threshold() =>
+        new("--threshold")
+        {
+            Description = "The difference of fill (0 to 1) between two servers that is left alone.",
+            DefaultValueFactory = _ => 0.1,
+        };
+
+    private static void Write(Invocation run, RebalancePlan plan)
+    {
+        foreach (var stuck in plan.Stuck)
+        {
+            run.Terminal.Say($"{stuck.Tenant} stays on {stuck.From}: {stuck.Reason}.");
+        }
+
+        run.Terminal.List(
+            plan.Moves,
+            m => m,
+            new("TENANT", m => m.Tenant),
+            new("FROM", m => m.From),
+            new("TO", m => m.To),
+            new("WHY", m => m.Reason)
+        );
+    }
+}

@@ -1,0 +1,81 @@
+using System.Diagnostics;
+using TenantDocs.Operations;
+
+namespace TenantDocs.Moves;
+
+/// <summary>Behind the point of no return: the source lets nobody in, then the target serves. Only forward from here.</summary>
+internal sealed class ActivateStep(MoveTools tools) : MoveStep(tools)
+{
+    public override string Phase => "active";
+
+    public override bool Cancellable => false;
+
+    public override StepFailure OnFailure => StepFailure.KeepTrying;
+
+    /// <summary>
+    /// First the source closes, then the target opens: a reader that has not heard of the move yet must not be shown the
+    /// state before a write that somebody else's request already saw.
+    /// </summary>
+    internal static async Task<double> ArriveAsync(
+        MoveTools tools,
+        OperationContext context,
+        MoveLeg leg,
+        CancellationToken cancellationToken
+    )
+    {
+        var pause = context.Kept<Pause>(Pause.Key)!;
+        var marker = context.Kept<ReturnPath>(ReturnPath.Key)?.Start;
+        var run = tools.Runs.Find(context.Operation.Id);
+        if (run is { IsVerified: true } && !context.MayHaveRun)
+        {
+            var (source, target) = run.Pair;
+            await MoveFence.LeaveAsync(source, leg, cancellationToken);
+            await tools.ReachAsync("Left", cancellationToken);
+            await MoveFence.ArriveAsync(target, leg, pause.Access, marker, cancellationToken);
+            tools.Routes.Forget(leg.TenantId);
+            return Stopwatch.GetElapsedTime(run.FencedAt).TotalMilliseconds;
+        }
+
+        await tools.Runs.ReleaseAsync(context.Operation.Id);
+        await using (var source = await tools.OpenAsync(leg, leg.Source, cancellationToken))
+        {
+            await MoveFence.LeaveAsync(source, leg, cancellationToken);
+        }
+
+        await using (var target = await tools.OpenAsync(leg, leg.Target, cancellationToken))
+        {
+            // Once more does no harm, but a second marker would: what was written between the two would be lost to the way back.
+            var open = await MoveFence.ReadAsync(target, leg.TenantId, cancellationToken);
+            var again = open is { State: "active" } && open.Value.Epoch == leg.To.Epoch;
+            await MoveFence.ArriveAsync(target, leg, pause.Access, again ? null : marker, cancellationToken);
+        }
+
+        tools.Routes.Forget(leg.TenantId);
+        return (tools.Time.GetUtcNow() - pause.FencedAt).TotalMilliseconds;
+    }
+
+    protected override async Task<StepOutcome> DoAsync(
+        OperationContext context,
+        MoveLeg leg,
+        CancellationToken cancellationToken
+    )
+    {
+        if (context.Kept<double?>("writePauseMs") is null)
+        {
+            context.Keep("writePauseMs", await ArriveAsync(Tools, context, leg, cancellationToken));
+            await Tools.ReachAsync("Arrived", cancellationToken);
+            // Whatever follows fails or is repeated without touching the tenant: it is served.
+            await context.SaveAsync(cancellationToken);
+        }
+
+        await Tools.Runs.ReleaseAsync(context.Operation.Id);
+        await Tools.Streams.RemoveAsync(leg.Link, leg.Source, cancellationToken);
+        if (await Tools.Catalog.FindAsync(leg.TenantId, cancellationToken) is { } tenant)
+        {
+            // The condition may have changed during the pause.
+            await Tools.Fence.AlignAsync(tenant, cancellationToken);
+        }
+
+        return StepOutcome.Done;
+    }
+}

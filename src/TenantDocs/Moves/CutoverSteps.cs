@@ -1,0 +1,225 @@
+using System.Diagnostics;
+using TenantDocs.Isolation;
+using TenantDocs.Operations;
+
+namespace TenantDocs.Moves;
+
+/// <summary>Applies what was written since the copy, until the target lags by milliseconds.</summary>
+internal sealed class CatchUpStep(MoveTools tools) : MoveStep(tools)
+{
+    public override string Phase => "catchingUp";
+
+    protected override async Task<StepOutcome> DoAsync(
+        OperationContext context,
+        MoveLeg leg,
+        CancellationToken cancellationToken
+    )
+    {
+        var run = await FollowAsync(context, leg, cancellationToken);
+        await run.CatchUpAsync(
+            () => context.ReportAsync(run.Link.Changes, run.Link.Changes, "changes", cancellationToken),
+            cancellationToken
+        );
+        Describe(context, leg, run);
+        return StepOutcome.Done;
+    }
+
+    internal static void Describe(OperationContext context, MoveLeg leg, MoveRun run)
+    {
+        var known = context.Kept<MoveDetails>(MoveDetails.Key) ?? new MoveDetails();
+        context.Keep(
+            MoveDetails.Key,
+            known with
+            {
+                SecondsLeft = null,
+                Throttled = null,
+                LagMs = Math.Round(Math.Min(run.Link.Lag.TotalMilliseconds, int.MaxValue), 1),
+                Changes = run.Link.Changes,
+                PauseBudgetMs = leg.MaxPauseMs,
+                Equal = run.IsVerified ? true : null,
+            }
+        );
+    }
+}
+
+/// <summary>Compares both sides, row by row, as they are at one marker.</summary>
+internal sealed class VerifyStep(MoveTools tools) : MoveStep(tools)
+{
+    public override string Phase => "verifying";
+
+    protected override async Task<StepOutcome> DoAsync(
+        OperationContext context,
+        MoveLeg leg,
+        CancellationToken cancellationToken
+    )
+    {
+        var run = await FollowAsync(context, leg, cancellationToken);
+        await VerifyAsync(context, run, cancellationToken);
+        return StepOutcome.Done;
+    }
+
+    internal static async Task VerifyAsync(OperationContext context, MoveRun run, CancellationToken cancellationToken)
+    {
+        var tables = await run.VerifyAsync(
+            done => context.ReportAsync(done, run.SourceTables.Count, "tables", cancellationToken),
+            cancellationToken
+        );
+        context.Keep("verification", tables);
+        if (tables.FirstOrDefault(t => !t.Equal) is { } other)
+        {
+            throw new MoveFaultException(
+                $"The comparison found differences in '{other.Name}': {string.Join(", ", other.Differences)}."
+            );
+        }
+    }
+}
+
+/// <summary>Waits for the word to switch, then makes everything ready that the pause will use.</summary>
+internal sealed class ReadyStep(MoveTools tools) : MoveStep(tools)
+{
+    public const string Signal = "cutover";
+    private const int GoodCanaries = 3;
+
+    public override string Phase => "ready";
+
+    public override async Task UndoAsync(OperationContext context, CancellationToken cancellationToken)
+    {
+        if (context.Kept<ReturnPath>(ReturnPath.Key) is { } back)
+        {
+            var leg = context.Input<MoveLeg>();
+            await Tools.Streams.RemoveAsync(back.Link, leg.Target, cancellationToken);
+            foreach (var planned in StreamObjects.ObjectsOf(back.Link, leg.Target))
+            {
+                context.Settle(planned, kept: false);
+            }
+        }
+    }
+
+    protected override async Task<StepOutcome> DoAsync(
+        OperationContext context,
+        MoveLeg leg,
+        CancellationToken cancellationToken
+    )
+    {
+        var run = await FollowAsync(context, leg, cancellationToken);
+        if (!leg.AutoCutover)
+        {
+            await WaitForWordAsync(context, run, cancellationToken);
+        }
+
+        if (!run.IsVerified)
+        {
+            await VerifyStep.VerifyAsync(context, run, cancellationToken);
+        }
+
+        CatchUpStep.Describe(context, leg, run);
+        await PrepareReturnAsync(context, leg, run, cancellationToken);
+        await run.NarrowAsync(cancellationToken);
+        await run.OpenForPauseAsync(cancellationToken);
+        await WarmTargetAsync(leg, cancellationToken);
+        await AwaitCanariesAsync(leg, run, cancellationToken);
+        return StepOutcome.Done;
+    }
+
+    private static async Task WaitForWordAsync(
+        OperationContext context,
+        MoveRun run,
+        CancellationToken cancellationToken
+    )
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var word = context.WaitForSignalAsync(Signal, stop.Token);
+        if (await Task.WhenAny(word, run.Link.Faulted) != word)
+        {
+            await stop.CancelAsync();
+            await ((Task)word).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await run.Link.Faulted;
+        }
+
+        await word;
+    }
+
+    // The way back begins with a slot, and making one waits for every writer of the server: so it is made before the pause.
+    private async Task PrepareReturnAsync(
+        OperationContext context,
+        MoveLeg leg,
+        MoveRun run,
+        CancellationToken cancellationToken
+    )
+    {
+        if (!leg.CanReturn || leg.KeepSourceFor <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        var back = context.Kept<ReturnPath>(ReturnPath.Key) ?? new ReturnPath(Guid.NewGuid(), Guid.NewGuid());
+        context.Keep(ReturnPath.Key, back);
+        foreach (var planned in StreamObjects.ObjectsOf(back.Link, leg.Target))
+        {
+            await context.PlanAsync(planned, cancellationToken);
+        }
+
+        await Tools.Streams.PublishAsync(back.Link, leg.Target, leg.TenantId, run.TargetTables, cancellationToken);
+        await StreamObjects.CreateSlotAsync(
+            run.Connections,
+            back.Link,
+            leg.Target,
+            Tools.Options.Patience,
+            cancellationToken
+        );
+    }
+
+    // The first requests after the switch find open connections.
+    private async Task WarmTargetAsync(MoveLeg leg, CancellationToken cancellationToken)
+    {
+        var leases = new List<ConnectionLease>();
+        try
+        {
+            for (var i = 0; i < 4; i++)
+            {
+                leases.Add(
+                    await Tools.Registry.RentAsync(
+                        leg.Target.Server,
+                        leg.Target.Database,
+                        Tools.Isolations[leg.Target.Isolation],
+                        cancellationToken
+                    )
+                );
+            }
+        }
+        catch (ConnectionBudgetException)
+        {
+            // A busy node opens them when they are needed.
+        }
+        finally
+        {
+            foreach (var lease in leases)
+            {
+                await lease.DisposeAsync();
+            }
+        }
+    }
+
+    private async Task AwaitCanariesAsync(MoveLeg leg, MoveRun run, CancellationToken cancellationToken)
+    {
+        // A neighbour's huge commit delays the stream by as long as it takes to decode: seen here, not in the pause.
+        var budget = TimeSpan.FromMilliseconds(leg.MaxPauseMs / 5.0);
+        var started = Stopwatch.GetTimestamp();
+        for (var good = 0; good < GoodCanaries; )
+        {
+            good = await run.SendCanaryAsync(cancellationToken) <= budget ? good + 1 : 0;
+            if (Stopwatch.GetElapsedTime(started) > Tools.Options.Patience)
+            {
+                throw new TimeoutException("The stream of changes never came within the budget of the pause.");
+            }
+        }
+    }
+}
+
+/// <summary>The stream that will keep the source current after the switch.</summary>
+/// <param name="Link">Its identity.</param>
+/// <param name="Start">The marker of the arrival: what is before it came from the source.</param>
+internal sealed record ReturnPath(Guid Link, Guid Start)
+{
+    public const string Key = "return";
+}

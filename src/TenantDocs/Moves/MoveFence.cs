@@ -1,0 +1,143 @@
+using System.Globalization;
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Isolation;
+
+namespace TenantDocs.Moves;
+
+/// <summary>The four changes of a tenant's fence during a move (see <c>Database/Sql/host/0003_moves.sql</c>).</summary>
+internal static class MoveFence
+{
+    /// <summary>
+    /// Holds the tenant's writes from the commit on, with a marker in the same transaction, in one round trip. Returns
+    /// what the fence let in before; null when a running write of the tenant did not end within <paramref name="wait"/>.
+    /// </summary>
+    public static async Task<string?> TryFenceAsync(
+        NpgsqlConnection source,
+        MoveLeg leg,
+        Guid marker,
+        TimeSpan wait,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var batch = new NpgsqlBatch(source);
+        batch.BatchCommands.Add(Setting("lock_timeout", Milliseconds(wait)));
+        // The fence is durable before the target may serve, whatever the server's default is.
+        batch.BatchCommands.Add(Setting("synchronous_commit", "on"));
+        batch.BatchCommands.Add(
+            new NpgsqlBatchCommand("SELECT tenantdocs.fence_writes($1, $2, $3)")
+            {
+                Parameters = { SqlValue.Of(leg.Tenant), SqlValue.Of(leg.From.Epoch), SqlValue.Of(leg.To.Epoch) },
+            }
+        );
+        batch.BatchCommands.Add(Marker.Command(marker));
+        try
+        {
+            await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+            await reader.NextResultAsync(cancellationToken);
+            await reader.NextResultAsync(cancellationToken);
+            await reader.ReadAsync(cancellationToken);
+            var access = reader.GetString(0);
+            while (await reader.NextResultAsync(cancellationToken))
+            {
+                // to the end: the commit
+            }
+
+            return access;
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.LockNotAvailable)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>The source lets nobody in any more.</summary>
+    public static Task LeaveAsync(NpgsqlConnection source, MoveLeg leg, CancellationToken cancellationToken) =>
+        ExecuteAsync(
+            source,
+            new NpgsqlBatchCommand("SELECT tenantdocs.leave($1, $2)")
+            {
+                Parameters = { SqlValue.Of(leg.Tenant), SqlValue.Of(leg.To.Epoch) },
+            },
+            null,
+            cancellationToken
+        );
+
+    /// <summary>The target serves; <paramref name="marker"/> divides what was copied there from what is written there.</summary>
+    public static Task ArriveAsync(
+        NpgsqlConnection target,
+        MoveLeg leg,
+        string access,
+        Guid? marker,
+        CancellationToken cancellationToken
+    ) =>
+        ExecuteAsync(
+            target,
+            new NpgsqlBatchCommand("SELECT tenantdocs.arrive($1, $2, $3, $4)")
+            {
+                Parameters =
+                {
+                    SqlValue.Of(leg.Tenant),
+                    SqlValue.Of(leg.To.Epoch),
+                    SqlValue.Of(access),
+                    SqlValue.Of(leg.Link),
+                },
+            },
+            marker,
+            cancellationToken
+        );
+
+    /// <summary>The source serves on, under an epoch that nobody of the aborted move carries.</summary>
+    public static Task ReopenAsync(NpgsqlConnection source, MoveLeg leg, CancellationToken cancellationToken) =>
+        ExecuteAsync(
+            source,
+            new NpgsqlBatchCommand("SELECT tenantdocs.reopen($1, $2)")
+            {
+                Parameters = { SqlValue.Of(leg.Tenant), SqlValue.Of(leg.AbortEpoch) },
+            },
+            null,
+            cancellationToken
+        );
+
+    /// <summary>The state of the tenant's fence at a place; null when there is none.</summary>
+    public static async Task<(string State, long Epoch, string Access)?> ReadAsync(
+        NpgsqlConnection connection,
+        TenantId tenant,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = new NpgsqlCommand(
+            "SELECT state, epoch, access FROM tenantdocs.tenant_fence WHERE tenant_id = $1",
+            connection
+        );
+        command.Parameters.Add(SqlValue.Of(tenant.Value));
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken)
+            ? (reader.GetString(0), reader.GetInt64(1), reader.GetString(2))
+            : null;
+    }
+
+    private static async Task ExecuteAsync(
+        NpgsqlConnection connection,
+        NpgsqlBatchCommand call,
+        Guid? marker,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(Setting("synchronous_commit", "on"));
+        batch.BatchCommands.Add(call);
+        if (marker is { } id)
+        {
+            batch.BatchCommands.Add(Marker.Command(id));
+        }
+
+        await batch.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private static NpgsqlBatchCommand Setting(string name, string value) =>
+        new("SELECT set_config($1, $2, true)") { Parameters = { SqlValue.Of(name), SqlValue.Of(value) } };
+
+    private static string Milliseconds(TimeSpan span) =>
+        Math.Max(1, (long)span.TotalMilliseconds).ToString(CultureInfo.InvariantCulture);
+}

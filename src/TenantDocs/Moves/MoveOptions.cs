@@ -1,0 +1,35 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace TenantDocs.Moves;
+
+/// <summary>Settings of the section <c>Moves</c>.</summary>
+public sealed class MoveOptions
+{
+    /// <summary>The longest that a move may hold a tenant's writes before it aborts itself, in milliseconds. Default 500.</summary>
+    [Range(10, 60_000)]
+    public int MaxWritePauseMs { get; set; } = 500;
+
+    /// <summary>How long the source is kept, and the way back open. Default 1 hour.</summary>
+    public TimeSpan KeepSourceFor { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>Moves at a time from or to one server; further ones wait. Default 2.</summary>
+    [Range(1, 100)]
+    public int MovesPerServer { get; set; } = 2;
+
+    /// <summary>Tables copied at a time. Default 2.</summary>
+    [Range(1, 32)]
+    public int ParallelTables { get; set; } = 2;
+
+    /// <summary>The copy slows down while the source takes longer than this to answer next to nothing. Default 30 ms.</summary>
+    public TimeSpan SourceLatencyLimit { get; set; } = TimeSpan.FromMilliseconds(30);
+
+    /// <summary>How long a long transaction is waited for, in short attempts, before the move gives up. Default 1 minute.</summary>
+    public TimeSpan Patience { get; set; } = TimeSpan.FromMinutes(1);
+
+    /// <summary>Keys that changed since the comparison and are compared again while writes are held, at most. Default 1,000.</summary>
+    [Range(10, 100_000)]
+    public int MaxChangedKeysInPause { get; set; } = 1_000;
+
+    /// <summary>How often the stream that keeps the source current catches up. Default 2 s.</summary>
+    public TimeSpan ReturnInterval { get; set; } = TimeSpan.FromSeconds(2);
+}

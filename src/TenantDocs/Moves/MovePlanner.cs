@@ -1,0 +1,279 @@
+using System.Globalization;
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Database;
+using TenantDocs.Isolation;
+
+namespace TenantDocs.Moves;
+
+/// <summary>Looks at both sides before anything is made: what would move, what forbids it, how long it will take.</summary>
+internal sealed class MovePlanner(ServerConnections servers)
+{
+    // Measured on two cores: copy, generated columns and indexes, comparison of both sides.
+    private const double BytesPerSecond = 12_000_000;
+
+    private const string FactsSql = """
+        SELECT current_setting('wal_level'),
+               current_setting('max_replication_slots')::int - (SELECT count(*)::int FROM pg_replication_slots),
+               current_setting('max_wal_senders')::int - (SELECT count(*)::int FROM pg_stat_replication),
+               (SELECT rolreplication AND rolbypassrls FROM pg_roles WHERE rolname = current_user),
+               has_parameter_privilege('session_replication_role', 'SET'),
+               current_setting('server_encoding'),
+               (SELECT max(version) FROM tenantdocs.schema_version WHERE area = 'tenant' AND target = $1),
+               (SELECT max(version) FROM tenantdocs.schema_version WHERE area = 'host'),
+               current_setting('server_version_num')::int / 10000
+        """;
+
+    /// <summary>Plans a leg.</summary>
+    public async Task<MovePlan> PlanAsync(MoveLeg leg, Tenant tenant, CancellationToken cancellationToken)
+    {
+        var blockers = new List<MoveFinding>();
+        var notes = new List<MoveFinding>();
+        JudgeCatalog(leg, tenant, blockers);
+        var tables = new List<MoveTableSize>();
+        var source = await LookAsync(leg.Source, leg.Source.Schema, "source", blockers, cancellationToken);
+        if (source is not null)
+        {
+            tables.AddRange(await SizesAsync(leg, cancellationToken));
+        }
+
+        // The target may be a database that does not exist yet: its server's schema database tells the same.
+        var (probe, schema) = Probe(leg.Target);
+        var target = await LookAsync(probe, schema, "target", blockers, cancellationToken);
+        if (source is not null && target is not null)
+        {
+            Compare(leg, source, target, tables.Sum(t => t.Bytes), blockers, notes);
+        }
+
+        return new MovePlan
+        {
+            Tenant = leg.Slug,
+            From = new MoveSide(leg.Source.Isolation, leg.Source.Server),
+            To = new MoveSide(leg.Target.Isolation, leg.Target.Server),
+            Method = leg.UnderFence ? "underFence" : "online",
+            Tables = tables,
+            EstimatedSeconds = Math.Round(1 + (tables.Sum(t => t.Bytes) / BytesPerSecond), 1),
+            MaxWritePauseMs = leg.MaxPauseMs,
+            Blockers = blockers,
+            Notes = notes,
+        };
+    }
+
+    /// <summary>Whether changes can be streamed from a place; false too when it cannot be reached.</summary>
+    public async Task<bool> CanStreamAsync(Placement place, CancellationToken cancellationToken)
+    {
+        var (probe, schema) = Probe(place);
+        var facts = await LookAsync(probe, schema, "", [], cancellationToken);
+        return facts is { WalLevel: "logical" };
+    }
+
+    private static (Placement Probe, PgIdentifier Schema) Probe(Placement place) =>
+        place.Isolation is IsolationModel.Database
+            ? (place with { Database = new PgIdentifier(SharedOf(place)) }, DatabaseNames.SharedSchema)
+            : (place, place.Isolation is IsolationModel.Schema ? DatabaseNames.TemplateSchema : place.Schema);
+
+    // A tenant's own database is named after the same prefix as the shared one.
+    private static string SharedOf(Placement place) =>
+        place.Database.Name[..place.Database.Name.LastIndexOf("_t_", StringComparison.Ordinal)] + "_shared";
+
+    /// <summary>What the catalog alone forbids.</summary>
+    public void JudgeCatalog(MoveLeg leg, Tenant tenant, List<MoveFinding> blockers)
+    {
+        if (tenant.Status is not (TenantStatus.Active or TenantStatus.Suspended))
+        {
+            blockers.Add(new("tenant-state", $"The tenant is {tenant.Status.ToText()}; only an active one can move."));
+        }
+
+        if (tenant.Placement != leg.Source)
+        {
+            blockers.Add(new("tenant-moved", "The tenant has moved since this was asked for."));
+        }
+
+        if (!servers.Contains(leg.Target.Server))
+        {
+            blockers.Add(new("unknown-server", "No server of this name is registered."));
+            return;
+        }
+
+        var target = servers[leg.Target.Server];
+        if (tenant.Region is { } region && target.Region != region)
+        {
+            blockers.Add(
+                new("region-forbidden", $"The tenant's data stays in {region}; this server is in {target.Region}.")
+            );
+        }
+
+        if (target.Draining && leg.Target.Server != leg.Source.Server)
+        {
+            blockers.Add(new("server-draining", "The server is draining and takes no tenant."));
+        }
+    }
+
+    private async Task<SideFacts?> LookAsync(
+        Placement place,
+        PgIdentifier schema,
+        string side,
+        List<MoveFinding> blockers,
+        CancellationToken cancellationToken
+    )
+    {
+        if (!servers.Contains(place.Server))
+        {
+            return null;
+        }
+
+        try
+        {
+            await using var connection = await servers.OpenMoverAsync(
+                place.Server,
+                place.Database,
+                "tenantdocs-move plan",
+                cancellationToken
+            );
+            await using var command = new NpgsqlCommand(FactsSql, connection);
+            command.Parameters.Add(SqlValue.Of(schema.Name));
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            await reader.ReadAsync(cancellationToken);
+            return new SideFacts(
+                reader.GetString(0),
+                reader.GetInt32(1),
+                reader.GetInt32(2),
+                reader.GetBoolean(3),
+                reader.GetBoolean(4),
+                reader.GetString(5),
+                reader.IsDBNull(6) ? 0 : reader.GetInt32(6),
+                reader.IsDBNull(7) ? 0 : reader.GetInt32(7),
+                reader.GetInt32(8)
+            );
+        }
+        catch (Exception e) when (e is NpgsqlException or TimeoutException or System.Net.Sockets.SocketException)
+        {
+            blockers.Add(
+                new(
+                    "server-unreachable",
+                    $"The {side} server '{place.Server}' cannot be reached, or refuses the mover."
+                )
+            );
+            return null;
+        }
+    }
+
+    private async Task<IReadOnlyList<MoveTableSize>> SizesAsync(MoveLeg leg, CancellationToken cancellationToken)
+    {
+        await using var connection = await servers.OpenMoverAsync(
+            leg.Source.Server,
+            leg.Source.Database,
+            "tenantdocs-move plan",
+            cancellationToken
+        );
+        var tables = await MoveTables.ReadAsync(connection, leg.Source.Schema, cancellationToken);
+        var shared = leg.Source.Isolation is IsolationModel.Shared;
+        var sizes = new List<MoveTableSize>();
+        foreach (var table in tables)
+        {
+            // In a shared table the rows' own sizes count; elsewhere the table's is the tenant's.
+            var bytes = shared
+                ? "coalesce(sum(pg_column_size(t.*)), 0)"
+                : $"pg_table_size('{table.Schema.Name}.{table.Name.Name}')";
+            await using var command = new NpgsqlCommand(
+                $"SELECT count(*), {bytes}::bigint FROM {table.Quoted} AS t WHERE t.tenant_id = $1",
+                connection
+            );
+            command.Parameters.Add(SqlValue.Of(leg.Tenant));
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            await reader.ReadAsync(cancellationToken);
+            sizes.Add(new MoveTableSize(table.Name.Name, reader.GetInt64(0), reader.GetInt64(1)));
+        }
+
+        return sizes;
+    }
+
+    private static void Compare(
+        MoveLeg leg,
+        SideFacts source,
+        SideFacts target,
+        long bytes,
+        List<MoveFinding> blockers,
+        List<MoveFinding> notes
+    )
+    {
+        if (source.TenantVersion != target.TenantVersion || source.HostVersion != target.HostVersion)
+        {
+            blockers.Add(
+                new(
+                    "schema-version",
+                    $"The tables of the source are at version {Number(source.TenantVersion)}, those of the target at "
+                        + $"{Number(target.TenantVersion)}. Migrate both to the same version first."
+                )
+            );
+        }
+
+        if (target.Major < source.Major || source.Encoding != target.Encoding)
+        {
+            blockers.Add(new("server-version", "The target's PostgreSQL is older, or of another encoding."));
+        }
+
+        if (!target.CanReplicate || !source.CanReplicate || !target.CanReplay)
+        {
+            blockers.Add(
+                new(
+                    "missing-privilege",
+                    "The mover role lacks REPLICATION, BYPASSRLS or the right to set session_replication_role."
+                )
+            );
+        }
+
+        if (leg.UnderFence)
+        {
+            UnderFence(leg, bytes, blockers, notes);
+        }
+        else if (source.FreeSlots < 1 || source.FreeSenders < 1)
+        {
+            blockers.Add(
+                new(
+                    "slot-limit",
+                    "The source server has no free replication slot or sender. Free one, or raise the limit."
+                )
+            );
+        }
+
+        if (target.WalLevel != "logical" || target.FreeSlots < 1 || leg.UnderFence)
+        {
+            notes.Add(
+                new("no-way-back", "Changes cannot be streamed back from the target: there will be no rollback.")
+            );
+        }
+    }
+
+    private static void UnderFence(MoveLeg leg, long bytes, List<MoveFinding> blockers, List<MoveFinding> notes)
+    {
+        var needed = (int)(250 + (bytes / BytesPerSecond * 1000));
+        notes.Add(
+            new("wal-level", "The source's wal_level is not logical: the tenant's writes are held while it is copied.")
+        );
+        if (needed > leg.MaxPauseMs)
+        {
+            blockers.Add(
+                new(
+                    "wal-level",
+                    $"Holding the tenant while it is copied takes about {Number(needed)} ms, more than maxWritePauseMs "
+                        + $"({Number(leg.MaxPauseMs)}). Set wal_level = logical, or allow that pause."
+                )
+            );
+        }
+    }
+
+    private static string Number(int value) => value.ToString(CultureInfo.InvariantCulture);
+
+    private sealed record SideFacts(
+        string WalLevel,
+        int FreeSlots,
+        int FreeSenders,
+        bool CanReplicate,
+        bool CanReplay,
+        string Encoding,
+        int TenantVersion,
+        int HostVersion,
+        int Major
+    );
+}

@@ -1,0 +1,113 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Isolation;
+using TenantDocs.Operations;
+using TenantDocs.Provisioning;
+
+namespace TenantDocs.Moves;
+
+/// <summary>What the steps of moves work with.</summary>
+internal sealed class MoveTools(
+    ServerConnections servers,
+    OperatorConnections operators,
+    TenantHomes homes,
+    TenantCatalog catalog,
+    TenantRoutes routes,
+    CatalogDatabase database,
+    TenantFence fence,
+    DataSourceRegistry registry,
+    Isolations isolations,
+    IOptions<MoveOptions> options,
+    FailPoints failPoints,
+    TimeProvider time,
+    ILogger<TenantMoves> logger
+)
+{
+    public MoveRuns Runs { get; } = new();
+    public StreamObjects Streams { get; } = new(operators);
+    public TargetHome Target { get; } = new(operators, homes);
+    public MovePlanner Planner { get; } = new(servers);
+    public TenantHomes Homes => homes;
+    public TenantCatalog Catalog => catalog;
+    public TenantRoutes Routes => routes;
+    public CatalogDatabase Database => database;
+    public TenantFence Fence => fence;
+    public DataSourceRegistry Registry => registry;
+    public Isolations Isolations => isolations;
+    public MoveOptions Options => options.Value;
+    public TimeProvider Time => time;
+    public ILogger Logger => logger;
+
+    /// <summary>A place inside a step at which a test can end the worker; see <see cref="FailPoints"/>.</summary>
+    public ValueTask ReachAsync(string point, CancellationToken cancellationToken) =>
+        failPoints.ReachAsync($"move/{point}", cancellationToken);
+
+    /// <summary>This process's run of a leg.</summary>
+    public Task<MoveRun> RunAsync(OperationContext context, MoveLeg leg, CancellationToken cancellationToken) =>
+        Runs.ObtainAsync(
+            context,
+            leg,
+            token => MoveRun.TakeAsync(leg, token, servers, Options, time, logger, cancellationToken)
+        );
+
+    /// <summary>A connection to a place for a step that has no run.</summary>
+    public Task<NpgsqlConnection> OpenAsync(MoveLeg leg, Placement place, CancellationToken cancellationToken) =>
+        new MoveConnections(servers, leg.Link).OpenAsync(place, cancellationToken);
+}
+
+/// <summary>A step of a move. Faults that no repetition cures end the move with a reason in words.</summary>
+internal abstract class MoveStep(MoveTools tools) : OperationStep
+{
+    /// <summary>Kept by the steps of a leg.</summary>
+    protected const string StartKey = "start";
+
+    protected MoveTools Tools => tools;
+
+    public sealed override async Task<StepOutcome> DoAsync(
+        OperationContext context,
+        CancellationToken cancellationToken
+    )
+    {
+        var leg = context.Input<MoveLeg>();
+        try
+        {
+            return await DoAsync(context, leg, cancellationToken);
+        }
+        catch (MoveFaultException e)
+        {
+            throw new OperationFailedException(
+                new Error(ErrorKind.Conflict, "verification-failed", $"{e.Message} The source serves on, untouched.")
+            );
+        }
+        catch (TimeoutException e)
+        {
+            throw new OperationFailedException(
+                new Error(ErrorKind.Unavailable, "move-aborted", $"{e.Message} The source serves on, untouched.")
+            );
+        }
+        catch (PostgresException e) when (e.SqlState == MoveSqlState.LinkLost)
+        {
+            throw new LeaseLostException();
+        }
+    }
+
+    protected abstract Task<StepOutcome> DoAsync(
+        OperationContext context,
+        MoveLeg leg,
+        CancellationToken cancellationToken
+    );
+
+    /// <summary>This process's run, with its stream following from the leg's start.</summary>
+    protected async Task<MoveRun> FollowAsync(
+        OperationContext context,
+        MoveLeg leg,
+        CancellationToken cancellationToken
+    )
+    {
+        var run = await tools.RunAsync(context, leg, cancellationToken);
+        run.Follow(leg.Start ?? context.Kept<Guid>(StartKey));
+        return run;
+    }
+}

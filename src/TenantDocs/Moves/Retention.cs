@@ -1,0 +1,93 @@
+using TenantDocs.Catalog;
+using TenantDocs.Isolation;
+using TenantDocs.Operations;
+
+namespace TenantDocs.Moves;
+
+/// <summary>What is kept after a move, and until when.</summary>
+/// <param name="Move">The move.</param>
+/// <param name="Tenant">Whose.</param>
+/// <param name="Slug">By which name.</param>
+/// <param name="Kept">The home that was left.</param>
+/// <param name="KeptUntil">When it is removed.</param>
+/// <param name="Return">The way back; null where there is none.</param>
+internal sealed record RetentionInput(
+    Guid Move,
+    Guid Tenant,
+    string Slug,
+    PlaceText Kept,
+    DateTimeOffset KeptUntil,
+    MoveLeg? Return
+)
+{
+    public TenantId TenantId => new(Tenant);
+
+    public IReadOnlyList<OperationObject> Objects =>
+        [
+            OperationObject.HomeOf(TenantId, Kept.ToPlacement()),
+            .. Return is { } back ? StreamObjects.ObjectsOf(back.Link, back.Source) : [],
+        ];
+}
+
+/// <summary>Begins, finds and ends the keeping of a left home.</summary>
+internal static class Retention
+{
+    private const string InsertSql = """
+        INSERT INTO operations (id, type, tenant_id, tenant_slug, status, phase, phases, total, unit, input, cancellable,
+                                requested_by, exclusive, created_at, run_after)
+        VALUES ($1, 'moveRetention', $2, $3, 'pending', 'baking', '{baking,purged}', 2, 'steps', $4, false, $5, false, now(), now())
+        """;
+
+    private const string FindSql = """
+        SELECT o.id FROM operations AS o
+         WHERE o.type = 'moveRetention' AND o.finished_at IS NULL AND o.input ->> 'move' = $1
+        """;
+
+    private const string EndSql = $$"""
+        UPDATE operations AS o
+           SET signals = o.signals || jsonb_build_object('{{RetentionOperation.FinalizeSignal}}', true),
+               run_after = CASE WHEN o.lease_owner IS NULL THEN now() ELSE o.run_after END
+         WHERE o.type = 'moveRetention' AND o.tenant_id = $1 AND o.finished_at IS NULL
+        """;
+
+    /// <summary>Begins with the transaction that ends the move, so that no left home is ever forgotten.</summary>
+    public static void Begin(CatalogWrites writes, RetentionInput input, string requestedBy)
+    {
+        var id = Guid.CreateVersion7();
+        writes.Add(
+            InsertSql,
+            SqlValue.Of(id),
+            SqlValue.Of(input.Tenant),
+            SqlValue.Of(input.Slug),
+            SqlValue.Json(OperationJson.Write(input).GetRawText()),
+            SqlValue.Of(requestedBy)
+        );
+        foreach (var planned in input.Objects)
+        {
+            OperationJournal.Plan(writes, id, planned);
+        }
+    }
+
+    /// <summary>The unfinished keeping that belongs to a move.</summary>
+    public static async Task<Operation?> FindAsync(
+        CatalogDatabase database,
+        OperationRequests requests,
+        Guid move,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = database.Source.CreateCommand(FindSql);
+        command.Parameters.Add(SqlValue.Of(move.ToString()));
+        return await command.ExecuteScalarAsync(cancellationToken) is Guid id
+            ? await requests.FindAsync(id, cancellationToken)
+            : null;
+    }
+
+    /// <summary>A new move closes the way back of the one before it. False while that is still being cleared away.</summary>
+    public static async Task<bool> EndEarlierAsync(MoveTools tools, MoveLeg leg, CancellationToken cancellationToken)
+    {
+        await using var command = tools.Database.Source.CreateCommand(EndSql);
+        command.Parameters.Add(SqlValue.Of(leg.Tenant));
+        return await command.ExecuteNonQueryAsync(cancellationToken) == 0;
+    }
+}

@@ -1,0 +1,175 @@
+using Microsoft.Extensions.Logging;
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Operations;
+
+namespace TenantDocs.Moves;
+
+/// <summary>
+/// After a move: keeps the home that was left current by a stream in the other direction, so that the move can be taken
+/// back; then removes it. Goes on beside other operations of the tenant.
+/// </summary>
+internal sealed class RetentionOperation(MoveTools tools) : OperationType
+{
+    public const string TypeName = "moveRetention";
+
+    /// <summary>Remove now what is kept.</summary>
+    public const string FinalizeSignal = "finalize";
+
+    /// <summary>A rollback takes over what is kept.</summary>
+    public const string HandOverSignal = "handOver";
+
+    /// <summary>Kept when the way back broke.</summary>
+    public const string LostKey = "returnLost";
+
+    public override string Name => TypeName;
+
+    public override bool IsLong => true;
+
+    public override IReadOnlyList<OperationStep> Steps(Operation operation) =>
+        [new BakeStep(tools), new PurgeStep(tools)];
+
+    private abstract class KeepingStep(MoveTools tools) : OperationStep
+    {
+        protected MoveTools Tools => tools;
+
+        public override bool Cancellable => false;
+
+        public override StepFailure OnFailure => StepFailure.KeepTrying;
+    }
+
+    /// <summary>Lets the stream catch up every so often, and holds no worker in between.</summary>
+    private sealed class BakeStep(MoveTools tools) : KeepingStep(tools)
+    {
+        public override string Phase => "baking";
+
+        public override async Task<StepOutcome> DoAsync(OperationContext context, CancellationToken cancellationToken)
+        {
+            var input = context.Input<RetentionInput>();
+            var left = input.KeptUntil - Tools.Time.GetUtcNow();
+            var tenant = await Tools.Catalog.FindAsync(input.TenantId, cancellationToken);
+            if (
+                context.TryGetSignal(HandOverSignal, out _)
+                || context.TryGetSignal(FinalizeSignal, out _)
+                || left <= TimeSpan.Zero
+                || tenant is null or { Status: TenantStatus.PendingDeletion or TenantStatus.Purged }
+            )
+            {
+                return StepOutcome.Done;
+            }
+
+            if (input.Return is { } back && context.Kept<string>(LostKey) is null)
+            {
+                await CatchUpAsync(context, back, cancellationToken);
+            }
+
+            return StepOutcome.Wait(left < Tools.Options.ReturnInterval ? left : Tools.Options.ReturnInterval);
+        }
+
+        private async Task CatchUpAsync(OperationContext context, MoveLeg back, CancellationToken cancellationToken)
+        {
+            try
+            {
+                var run = await Tools.RunAsync(context, back, cancellationToken);
+                run.Follow(back.Start!.Value);
+                await run.CatchUpAsync(() => Task.CompletedTask, cancellationToken);
+                context.Keep("caughtUpAt", Tools.Time.GetUtcNow());
+            }
+            catch (PostgresException e) when (e.SqlState == MoveSqlState.LinkLost)
+            {
+                throw new LeaseLostException();
+            }
+            catch (Exception e)
+                when (e is MoveFaultException || (e is PostgresException && !OperationFaults.IsTransient(e)))
+            {
+                // The tenant is served where it is; only the way back is closed. The slot must not keep the log for ever.
+                MoveLog.ReturnLost(Tools.Logger, e, back.Tenant);
+                context.Keep(LostKey, e is MoveFaultException ? e.Message : "The stream back ended.");
+                await Tools.Runs.ReleaseAsync(context.Operation.Id);
+                await Tools.Streams.RemoveAsync(back.Link, back.Source, cancellationToken);
+            }
+            finally
+            {
+                await Tools.Runs.ReleaseAsync(context.Operation.Id);
+            }
+        }
+    }
+
+    /// <summary>Removes stream and home, unless a rollback has them.</summary>
+    private sealed class PurgeStep(MoveTools tools) : KeepingStep(tools)
+    {
+        public override string Phase => "purged";
+
+        public override async Task<StepOutcome> DoAsync(OperationContext context, CancellationToken cancellationToken)
+        {
+            var input = context.Input<RetentionInput>();
+            if (context.TryGetSignal(HandOverSignal, out _))
+            {
+                context.SetResult(new { handedOver = true });
+                return StepOutcome.Done;
+            }
+
+            if (input.Return is { } back)
+            {
+                await Tools.Streams.RemoveAsync(back.Link, back.Source, cancellationToken);
+            }
+
+            await EnsureLeftAsync(input, cancellationToken);
+            await Tools.Homes.RemoveAsync(
+                OperationObject.HomeOf(input.TenantId, input.Kept.ToPlacement()),
+                cancellationToken
+            );
+            foreach (var planned in input.Objects)
+            {
+                context.Settle(planned, kept: false);
+            }
+
+            context.SetResult(new { removedAt = Tools.Time.GetUtcNow() });
+            return StepOutcome.Done;
+        }
+
+        // The last look before data goes: the catalog names another home, and the place itself says that it was left.
+        private async Task EnsureLeftAsync(RetentionInput input, CancellationToken cancellationToken)
+        {
+            var kept = input.Kept.ToPlacement();
+            var tenant = await Tools.Catalog.FindAsync(input.TenantId, cancellationToken);
+            if (tenant is { Placement: var home } && home.Server == kept.Server && home.Database == kept.Database)
+            {
+                throw Refused();
+            }
+
+            try
+            {
+                var leg = new MoveLeg(input.Move, input.Tenant, "", input.Kept, input.Kept, 0, 0, true, TimeSpan.Zero);
+                await using var connection = await Tools.OpenAsync(leg, kept, cancellationToken);
+                if (
+                    await MoveFence.ReadAsync(connection, input.TenantId, cancellationToken) is { } fence
+                    && (fence.State is not ("moved" or "standby") || fence.Epoch > tenant?.Placement.Epoch)
+                )
+                {
+                    throw Refused();
+                }
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName)
+            {
+                // Removed before: nothing to lose.
+            }
+        }
+
+        private static OperationFailedException Refused() =>
+            new(
+                new Error(
+                    ErrorKind.Conflict,
+                    "not-left",
+                    "What was to be removed looks like the tenant's home; nothing was removed."
+                )
+            );
+    }
+}
+
+/// <summary>What moves log.</summary>
+internal static partial class MoveLog
+{
+    [LoggerMessage(5003, LogLevel.Error, "The way back of a move is closed: its stream broke (tenant {Tenant}).")]
+    public static partial void ReturnLost(ILogger logger, Exception exception, Guid tenant);
+}

@@ -1,0 +1,117 @@
+using System.Collections.Concurrent;
+using Npgsql;
+using TenantDocs.Catalog;
+
+namespace TenantDocs.Moves;
+
+/// <summary>How far the copy of one table is.</summary>
+/// <param name="Table">Its name.</param>
+/// <param name="Rows">Rows copied.</param>
+/// <param name="Bytes">Bytes copied, as binary COPY has them.</param>
+/// <param name="Finished">Whether all are.</param>
+internal sealed record CopyProgress(string Table, long Rows, long Bytes, bool Finished);
+
+/// <summary>
+/// Copies a tenant's rows as they are in a snapshot: binary COPY from one server piped into the other's, several tables
+/// at a time, nothing kept in this process but two buffers per table. A table is there as a whole or not at all.
+/// </summary>
+internal sealed class TableCopy(MoveConnections connections, CopyPacer pacer, Guid link, long token)
+{
+    private const int BufferSize = 128 * 1024;
+    private readonly ConcurrentDictionary<string, CopyProgress> _progress = new(StringComparer.Ordinal);
+
+    /// <summary>How far each table is.</summary>
+    public IReadOnlyCollection<CopyProgress> Progress =>
+        [.. _progress.Values.OrderBy(p => p.Table, StringComparer.Ordinal)];
+
+    /// <summary>Copies all tables.</summary>
+    /// <param name="snapshot">The source's rows.</param>
+    /// <param name="source">Its tables.</param>
+    /// <param name="to">The target, which has no row of the tenant.</param>
+    /// <param name="target">Its tables.</param>
+    /// <param name="tenant">Whose rows.</param>
+    /// <param name="parallel">Tables at a time.</param>
+    /// <param name="cancellationToken">Stops; what was copied stays.</param>
+    public Task CopyAsync(
+        BarrierSnapshot snapshot,
+        IReadOnlyList<MoveTable> source,
+        Placement to,
+        IReadOnlyList<MoveTable> target,
+        TenantId tenant,
+        int parallel,
+        CancellationToken cancellationToken
+    )
+    {
+        foreach (var table in source)
+        {
+            _progress[table.Name.Name] = new CopyProgress(table.Name.Name, 0, 0, false);
+        }
+
+        return Parallel.ForEachAsync(
+            source,
+            new ParallelOptions { MaxDegreeOfParallelism = parallel, CancellationToken = cancellationToken },
+            async (table, stop) =>
+            {
+                var into = target.First(t => t.Name == table.Name);
+                await using var from = await snapshot.JoinAsync(connections, stop);
+                await using var connection = await connections.OpenReplicaAsync(to, stop);
+                await using var transaction = await connection.BeginTransactionAsync(stop);
+                await PipeAsync(from, table, connection, into, tenant, stop);
+                // A mover that slept while another one took over ends here.
+                await using (var batch = new NpgsqlBatch(connection))
+                {
+                    batch.BatchCommands.Add(ChangeApplier.OpenCommand(link, token));
+                    await batch.ExecuteNonQueryAsync(stop);
+                }
+
+                await transaction.CommitAsync(stop);
+            }
+        );
+    }
+
+    private async Task PipeAsync(
+        NpgsqlConnection from,
+        MoveTable table,
+        NpgsqlConnection to,
+        MoveTable into,
+        TenantId tenant,
+        CancellationToken cancellationToken
+    )
+    {
+        // COPY takes no parameters; a tenant id holds hexadecimal digits and hyphens only. By key: the target's index then
+        // grows at its end, and the rows of a document lie together.
+        var order = string.Join(", ", table.Key.Select(k => k.Name.Quoted));
+        var select = $"""
+            COPY (SELECT {table.ColumnList} FROM {table.Quoted} WHERE tenant_id = '{tenant}' ORDER BY {order})
+            TO STDOUT (FORMAT binary)
+            """;
+        var counter = new BinaryCopyCounter();
+        long bytes = 0;
+        await using var output = await from.BeginRawBinaryCopyAsync(select, cancellationToken);
+        await using var input = await to.BeginRawBinaryCopyAsync(
+            $"COPY {into.Quoted} ({table.ColumnList}) FROM STDIN (FORMAT binary)",
+            cancellationToken
+        );
+        // Two buffers: one is read into while the other is written.
+        var reading = new byte[BufferSize];
+        var writing = new byte[BufferSize];
+        var read = await output.ReadAsync(reading.AsMemory(), cancellationToken);
+        while (read > 0)
+        {
+            (reading, writing) = (writing, reading);
+            var piece = writing.AsMemory(0, read);
+            var write = input.WriteAsync(piece, cancellationToken).AsTask();
+            var next = output.ReadAsync(reading.AsMemory(), cancellationToken).AsTask();
+            counter.Add(piece.Span);
+            bytes += read;
+            _progress[table.Name.Name] = new CopyProgress(table.Name.Name, counter.Rows, bytes, false);
+            // Both to their ends, also when one fails: a read that is abandoned comes up again in another's place.
+            await Task.WhenAll(write, next);
+            read = await next;
+            await pacer.PaceAsync(cancellationToken);
+        }
+
+        await input.DisposeAsync();
+        _progress[table.Name.Name] = new CopyProgress(table.Name.Name, counter.Rows, bytes, true);
+    }
+}

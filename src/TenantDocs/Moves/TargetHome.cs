@@ -1,0 +1,96 @@
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Database;
+using TenantDocs.Isolation;
+using TenantDocs.Operations;
+using TenantDocs.Provisioning;
+
+namespace TenantDocs.Moves;
+
+/// <summary>Makes the home that a tenant moves to: its tables, empty, behind a fence that lets nobody in.</summary>
+internal sealed class TargetHome(OperatorConnections operators, TenantHomes homes)
+{
+    /// <summary>Makes it anew; what an earlier stay or a broken move left there goes first.</summary>
+    public async Task MakeAsync(TenantId tenant, Placement home, CancellationToken cancellationToken)
+    {
+        await homes.RemoveAsync(OperationObject.HomeOf(tenant, home), cancellationToken);
+        if (home.Isolation is IsolationModel.Database)
+        {
+            await homes.CreateDatabaseAsync(home, cancellationToken);
+        }
+
+        await using var connection = await operators.OpenAsync(
+            home.Server,
+            home.Database,
+            SessionRole.Admin,
+            cancellationToken
+        );
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(
+            new NpgsqlBatchCommand("SELECT set_config('role', $1, true)")
+            {
+                Parameters = { SqlValue.Of(DatabaseNames.OwnerRole.Name) },
+            }
+        );
+        if (home.Isolation is IsolationModel.Schema)
+        {
+            batch.BatchCommands.Add(
+                new NpgsqlBatchCommand("SELECT tenantdocs.clone_schema($1, $2)")
+                {
+                    Parameters = { SqlValue.Of(DatabaseNames.TemplateSchema.Name), SqlValue.Of(home.Schema.Name) },
+                }
+            );
+        }
+
+        batch.BatchCommands.Add(TenantFence.Place(tenant, home.Epoch, "importing", AccessMode.Offline, home.Schema));
+        await batch.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>Removes the tenant's rows from it, so that a copy can begin again.</summary>
+    public async Task EmptyAsync(
+        MoveConnections connections,
+        Placement home,
+        IReadOnlyList<MoveTable> tables,
+        TenantId tenant,
+        Guid link,
+        CancellationToken cancellationToken
+    )
+    {
+        if (home.Isolation is IsolationModel.Shared)
+        {
+            await using var connection = await connections.OpenReplicaAsync(home, cancellationToken);
+            foreach (var table in tables)
+            {
+                await using var delete = new NpgsqlCommand(
+                    $"DELETE FROM {table.Quoted} WHERE tenant_id = $1",
+                    connection
+                );
+                delete.Parameters.Add(SqlValue.Of(tenant.Value));
+                await delete.ExecuteNonQueryAsync(cancellationToken);
+            }
+        }
+        else
+        {
+            await using var connection = await operators.OpenAsync(
+                home.Server,
+                home.Database,
+                SessionRole.Admin,
+                cancellationToken
+            );
+            await using var truncate = new NpgsqlCommand(
+                $"TRUNCATE {string.Join(", ", tables.Select(t => t.Quoted))}",
+                connection
+            );
+            await truncate.ExecuteNonQueryAsync(cancellationToken);
+        }
+
+        // The stream begins again at the new copy's marker.
+        await using var progress = await connections.OpenAsync(home, cancellationToken);
+        await using var reset = new NpgsqlCommand(
+            "UPDATE tenantdocs.move_progress SET lsn = '0/0' WHERE link = $1",
+            progress
+        );
+        reset.Parameters.Add(SqlValue.Of(link));
+        await reset.ExecuteNonQueryAsync(cancellationToken);
+    }
+}

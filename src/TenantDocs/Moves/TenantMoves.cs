@@ -1,0 +1,287 @@
+using Microsoft.Extensions.Options;
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Isolation;
+using TenantDocs.Operations;
+using TenantDocs.Provisioning;
+
+namespace TenantDocs.Moves;
+
+/// <summary>Begins moves, and tells them to switch, to go back or to clear away.</summary>
+/// <remarks>
+/// Guarantees: the tenant is served all the time by exactly one home; no acknowledged write is lost or doubled; writes
+/// wait no longer than the budget, else the move takes itself back. Proof: tests/TenantDocs.PostgresTests/Moves.
+/// </remarks>
+public sealed class TenantMoves
+{
+    private const string NoReturn = "TD024";
+
+    private const string HandOverSql = $$"""
+        WITH handed AS (
+            UPDATE operations AS o
+               SET signals = o.signals || jsonb_build_object('{{RetentionOperation.HandOverSignal}}', true),
+                   run_after = CASE WHEN o.lease_owner IS NULL THEN now() ELSE o.run_after END
+             WHERE o.id = $1 AND o.step = 0 AND o.finished_at IS NULL
+               AND NOT o.signals ?| ARRAY['{{RetentionOperation.HandOverSignal}}', '{{RetentionOperation.FinalizeSignal}}']
+            RETURNING 1)
+        SELECT require((SELECT count(*) FROM handed) = 1, '{{NoReturn}}', 'the way back is closed')
+        """;
+
+    private readonly OperationRequests _requests;
+    private readonly MoveTools _tools;
+    private readonly IOptions<TiersOptions> _tiers;
+    private readonly ServerConnections _servers;
+
+    internal TenantMoves(
+        OperationRequests requests,
+        MoveTools tools,
+        IOptions<TiersOptions> tiers,
+        ServerConnections servers
+    )
+    {
+        _requests = requests;
+        _tools = tools;
+        _tiers = tiers;
+        _servers = servers;
+    }
+
+    /// <summary>What a move would do. Changes nothing. 400, 404; 409 <c>nothing-to-change</c>.</summary>
+    public async Task<Result<MovePlan>> PlanAsync(string slug, MoveRequest request, CancellationToken cancellationToken)
+    {
+        if (await _tools.Catalog.FindBySlugAsync(slug, cancellationToken) is not { } tenant)
+        {
+            return TenantLifecycle.NoSuchTenant;
+        }
+
+        var leg = await LegAsync(tenant, request, cancellationToken);
+        return leg.Error is { } error ? error : await _tools.Planner.PlanAsync(leg.Value, tenant, cancellationToken);
+    }
+
+    /// <summary>Begins a move. 400, 404; 409 <c>nothing-to-change</c>, <c>operation-in-progress</c> or what the plan forbids.</summary>
+    public async Task<Result<StartedOperation>> StartAsync(
+        string slug,
+        MoveRequest request,
+        bool dryRun,
+        string actor,
+        CancellationToken cancellationToken
+    )
+    {
+        if (await _tools.Catalog.FindBySlugAsync(slug, cancellationToken) is not { } tenant)
+        {
+            return TenantLifecycle.NoSuchTenant;
+        }
+
+        var leg = await LegAsync(tenant, request, cancellationToken);
+        if (leg.Error is { } error)
+        {
+            return error;
+        }
+
+        if (!dryRun && Forbidden(tenant, leg.Value) is { } forbidden)
+        {
+            return forbidden;
+        }
+
+        var operation = new NewOperation(dryRun ? MovePlanOperation.TypeName : MoveOperation.TypeName, leg.Value, actor)
+        {
+            Tenant = tenant.Id,
+            TenantSlug = tenant.Slug,
+            Exclusive = !dryRun,
+        };
+        return await _requests.StartAsync(operation, cancellationToken);
+    }
+
+    /// <summary>Switches a move that was told to wait for it. 404, 409.</summary>
+    public Task<Result<Operation>> CutoverAsync(Guid move, CancellationToken cancellationToken) =>
+        OnMoveAsync(
+            move,
+            async operation =>
+                operation.IsFinished
+                    ? Finished
+                    : await _requests.SignalAsync(move, ReadyStep.Signal, new { }, cancellationToken),
+            cancellationToken
+        );
+
+    /// <summary>Gives a move up before its switch. 404, 409.</summary>
+    public Task<Result<Operation>> CancelAsync(Guid move, CancellationToken cancellationToken) =>
+        OnMoveAsync(move, _ => _requests.CancelAsync(move, cancellationToken), cancellationToken);
+
+    /// <summary>Takes a move back: before its switch that is a cancellation, later an operation of its own. 404, 409.</summary>
+    public async Task<Result<Operation>> RollbackAsync(Guid move, string actor, CancellationToken cancellationToken) =>
+        await OnMoveAsync(
+            move,
+            async operation =>
+            {
+                if (!operation.IsFinished)
+                {
+                    return await _requests.CancelAsync(move, cancellationToken);
+                }
+
+                if (await FindKeptAsync(move, cancellationToken) is not { Return: { } back } kept)
+                {
+                    return Closed;
+                }
+
+                return await RollbackAsync(kept, back, actor, cancellationToken);
+            },
+            cancellationToken
+        );
+
+    /// <summary>Removes at once what a move keeps; from then on it cannot be taken back. 404, 409.</summary>
+    public Task<Result<Operation>> FinalizeAsync(Guid move, CancellationToken cancellationToken) =>
+        OnMoveAsync(
+            move,
+            async operation =>
+            {
+                if (!operation.IsFinished)
+                {
+                    return new Error(
+                        ErrorKind.Conflict,
+                        "operation-in-progress",
+                        "The move has not ended yet; there is nothing to clear away."
+                    );
+                }
+
+                var kept = await Retention.FindAsync(_tools.Database, _requests, move, cancellationToken);
+                return kept is null
+                    ? Closed
+                    : await _requests.SignalAsync(
+                        kept.Id,
+                        RetentionOperation.FinalizeSignal,
+                        new { },
+                        cancellationToken
+                    );
+            },
+            cancellationToken
+        );
+
+    private static Error Finished { get; } =
+        new(ErrorKind.Conflict, "operation-finished", "The move has ended already.");
+
+    private static Error Closed { get; } =
+        new(
+            ErrorKind.Conflict,
+            "rollback-unavailable",
+            "The source of this move is not kept any more, or its way back is closed. Move the tenant back instead."
+        );
+
+    private async Task<Result<Operation>> OnMoveAsync(
+        Guid id,
+        Func<Operation, Task<Result<Operation>>> act,
+        CancellationToken cancellationToken
+    ) =>
+        await _requests.FindAsync(id, cancellationToken) switch
+        {
+            null => Error.NotFound,
+            { Type: not MoveOperation.TypeName } => new Error(
+                ErrorKind.Conflict,
+                "not-a-move",
+                "This operation is not a move."
+            ),
+            var operation => await act(operation),
+        };
+
+    private async Task<Result<Operation>> RollbackAsync(
+        (Guid Id, RetentionInput Input, MoveLeg Return) kept,
+        MoveLeg back,
+        string actor,
+        CancellationToken cancellationToken
+    )
+    {
+        var left = kept.Input.KeptUntil - _tools.Time.GetUtcNow();
+        var leg = back with
+        {
+            TokenBase = back.TokenBase + MoveResults.TokensPerOperation,
+            KeepSourceFor = left > TimeSpan.Zero ? left : TimeSpan.Zero,
+        };
+        try
+        {
+            var started = await _requests.StartAsync(
+                new NewOperation(RollbackOperation.TypeName, leg, actor)
+                {
+                    Tenant = leg.TenantId,
+                    TenantSlug = leg.Slug,
+                    Objects = kept.Input.Objects,
+                },
+                cancellationToken,
+                new CatalogWrites().Add(HandOverSql, SqlValue.Of(kept.Id))
+            );
+            return started.Match<Result<Operation>>(s => s.Operation, e => e);
+        }
+        catch (PostgresException e) when (e.SqlState == NoReturn)
+        {
+            return Closed;
+        }
+    }
+
+    private async Task<(Guid Id, RetentionInput Input, MoveLeg Return)?> FindKeptAsync(
+        Guid move,
+        CancellationToken cancellationToken
+    )
+    {
+        var operation = await Retention.FindAsync(_tools.Database, _requests, move, cancellationToken);
+        if (operation is null || operation.State.TryGetProperty(RetentionOperation.LostKey, out _))
+        {
+            return null;
+        }
+
+        var input = operation.InputAs<RetentionInput>();
+        return input.Return is { } back ? (operation.Id, input, back) : null;
+    }
+
+    private async Task<Result<MoveLeg>> LegAsync(
+        Tenant tenant,
+        MoveRequest request,
+        CancellationToken cancellationToken
+    )
+    {
+        if (request.Tier is { } asked && !_tiers.Value.ContainsKey(asked))
+        {
+            return Error.Invalid("tier", $"No such tier. One of: {string.Join(", ", _tiers.Value.Keys)}.");
+        }
+
+        var tier = request.Tier is { } named ? _tiers.Value[named] : null;
+        var server = request.Server ?? tier?.Server ?? tenant.Placement.Server;
+        if (!_servers.Contains(server))
+        {
+            return Error.Invalid("server", "No server of this name is registered.");
+        }
+
+        var model = request.Isolation ?? tier?.Isolation ?? tenant.Placement.Isolation;
+        if (server == tenant.Placement.Server && model == tenant.Placement.Isolation)
+        {
+            return new Error(
+                ErrorKind.Conflict,
+                "nothing-to-change",
+                "The tenant already has this isolation on this server; nothing was changed."
+            );
+        }
+
+        var home = _tools.Isolations[model].PlaceFor(tenant.Id, server, tenant.Placement.Epoch + 1);
+        return new MoveLeg(
+            Guid.NewGuid(),
+            tenant.Id.Value,
+            tenant.Slug,
+            PlaceText.Of(tenant.Placement),
+            PlaceText.Of(home),
+            0,
+            request.MaxWritePauseMs ?? _tools.Options.MaxWritePauseMs,
+            request.AutoCutover,
+            request.KeepSourceFor ?? _tools.Options.KeepSourceFor
+        )
+        {
+            Tier = request.Tier,
+            UnderFence = !await _tools.Planner.CanStreamAsync(tenant.Placement, cancellationToken),
+            CanReturn = await _tools.Planner.CanStreamAsync(home, cancellationToken),
+        };
+    }
+
+    private Error? Forbidden(Tenant tenant, MoveLeg leg)
+    {
+        var findings = new List<MoveFinding>();
+        _tools.Planner.JudgeCatalog(leg, tenant, findings);
+        return findings is [var first, ..]
+            ? new Error(ErrorKind.Conflict, first.Code, $"{first.Detail} Nothing was changed.")
+            : null;
+    }
+}

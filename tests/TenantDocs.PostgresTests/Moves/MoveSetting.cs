@@ -1,0 +1,187 @@
+using Npgsql;
+using TenantDocs.Catalog;
+using TenantDocs.Isolation;
+using TenantDocs.Moves;
+using TenantDocs.Operations;
+using TenantDocs.PostgresTests.Support;
+
+namespace TenantDocs.PostgresTests.Moves;
+
+/// <summary>A platform on two servers, and what tests of moves do with it.</summary>
+public abstract class MoveSetting(PostgresFixture postgres) : IAsyncLifetime
+{
+    protected const string First = "local-1";
+    protected const string Second = "local-2";
+
+    protected Platform Platform { get; private set; } = null!;
+
+    protected TenantMoves Moves => Platform.Get<TenantMoves>();
+
+    protected OperationRequests Requests => Platform.Get<OperationRequests>();
+
+    public virtual async ValueTask InitializeAsync()
+    {
+        var one = await postgres.ServerConnectionString(0);
+        var two = await postgres.ServerConnectionString(1);
+        Platform = await Platform.StartAsync(one, [one, two], Settings, Configure);
+    }
+
+    public virtual async ValueTask DisposeAsync()
+    {
+        await Platform.DisposeAsync();
+        GC.SuppressFinalize(this);
+    }
+
+    protected virtual IReadOnlyDictionary<string, string?> Settings =>
+        new Dictionary<string, string?>
+        {
+            // A loaded build machine must not fail for being slow; the figures are measured elsewhere.
+            ["Moves:MaxWritePauseMs"] = "20000",
+            ["Moves:ReturnInterval"] = "00:00:00.200",
+        };
+
+    protected virtual void Configure(Microsoft.Extensions.DependencyInjection.IServiceCollection services) { }
+
+    protected async Task<Operation> MoveAsync(Tenant tenant, MoveRequest request)
+    {
+        var started = await Moves.StartAsync(tenant.Slug, request, false, "tests", CancellationToken.None);
+        Assert.True(started.Error is null, started.Error?.Detail);
+        return await EndAsync(started.Value.Operation.Id);
+    }
+
+    protected async Task<Operation> EndAsync(Guid id)
+    {
+        var operation = await Requests.FindAsync(id, CancellationToken.None);
+        return await Requests.WaitAsync(
+            new StartedOperation(operation!, null),
+            TimeSpan.FromMinutes(2),
+            CancellationToken.None
+        );
+    }
+
+    protected static void Succeeded(Operation operation) =>
+        Assert.True(
+            operation.Status is OperationStatus.Succeeded,
+            $"{operation.Type} {operation.Status} in {operation.Phase}: {operation.Problem}"
+        );
+
+    protected async Task<Tenant> TenantAsync(TenantId id) =>
+        (await Platform.Get<TenantCatalog>().FindAsync(id, CancellationToken.None))!;
+
+    /// <summary>Ends the keeping of every left home, and waits for it.</summary>
+    protected async Task FinalizeAsync(Guid move)
+    {
+        var finalized = await Moves.FinalizeAsync(move, CancellationToken.None);
+        Assert.True(finalized.Error is null, finalized.Error?.Detail);
+        Succeeded(await EndAsync(finalized.Value.Id));
+    }
+
+    /// <summary>Returns when what a move or rollback left behind is cleared away.</summary>
+    protected async Task ClearedAsync(Guid move)
+    {
+        for (var i = 0; i < 600; i++)
+        {
+            if (await Retention.FindAsync(Platform.Catalog, Requests, move, CancellationToken.None) is null)
+            {
+                return;
+            }
+
+            await Task.Delay(50);
+        }
+
+        Assert.Fail("What the move left behind is not cleared away.");
+    }
+
+    /// <summary>Exactly one place admits the tenant, and it is the one that the catalog names.</summary>
+    protected async Task OneHomeAsync(TenantId id)
+    {
+        var tenant = await TenantAsync(id);
+        var active = new List<string>();
+        foreach (var model in Enum.GetValues<IsolationModel>())
+        {
+            foreach (var server in new[] { First, Second })
+            {
+                var place = Platform.Get<Isolations>()[model].PlaceFor(id, server, 1);
+                if (await FenceAsync(place, id) is { State: "active" or "write_fenced" } fence)
+                {
+                    active.Add($"{model} {server} {fence.State} {fence.Epoch}");
+                }
+            }
+        }
+
+        var home = tenant.Placement;
+        Assert.Equal([$"{home.Isolation} {home.Server} active {home.Epoch}"], active);
+    }
+
+    protected async Task<(string State, long Epoch)?> FenceAsync(Placement place, TenantId id)
+    {
+        try
+        {
+            await using var connection = await Platform.Servers.OpenAsync(
+                place.Server,
+                place.Database,
+                SessionRole.Admin,
+                CancellationToken.None
+            );
+            await using var command = new NpgsqlCommand(
+                "SELECT state, epoch FROM tenantdocs.tenant_fence WHERE tenant_id = $1 AND schema_name = $2",
+                connection
+            );
+            command.Parameters.Add(SqlValue.Of(id.Value));
+            command.Parameters.Add(SqlValue.Of(place.Schema.Name));
+            await using var reader = await command.ExecuteReaderAsync();
+            return await reader.ReadAsync() ? (reader.GetString(0), reader.GetInt64(1)) : null;
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidCatalogName)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>No slot and no publication of any move of this platform is left.</summary>
+    protected async Task NothingLeaksAsync()
+    {
+        foreach (var server in new[] { First, Second })
+        {
+            foreach (var database in await DatabasesAsync(server))
+            {
+                Assert.Empty(await ListAsync(server, database, "SELECT pubname::text FROM pg_publication"));
+                Assert.Empty(
+                    await ListAsync(
+                        server,
+                        database,
+                        "SELECT slot_name::text FROM pg_replication_slots WHERE database = current_database()"
+                    )
+                );
+            }
+        }
+    }
+
+    protected async Task<List<string>> DatabasesAsync(string server) =>
+        await ListAsync(
+            server,
+            "postgres",
+            $"SELECT datname::text FROM pg_database WHERE datallowconn AND starts_with(datname, '{Prefix}_')"
+        );
+
+    protected string Prefix => Platform.Get<TenantDocs.Database.DatabaseNames>().Prefix;
+
+    protected async Task<List<string>> ListAsync(string server, string database, string sql)
+    {
+        await using var connection = await Platform.Servers.OpenAsync(
+            server,
+            new TenantDocs.Database.PgIdentifier(database),
+            SessionRole.Admin,
+            CancellationToken.None
+        );
+        await using var command = new NpgsqlCommand(sql, connection);
+        await using var reader = await command.ExecuteReaderAsync();
+        var list = new List<string>();
+        while (await reader.ReadAsync())
+        {
+            list.Add(reader.GetString(0));
+        }
+
+        return list;
+    }
+}
