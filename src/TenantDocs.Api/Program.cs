@@ -3,6 +3,7 @@ using TenantDocs.Api.Demo;
 using TenantDocs.Api.Documents;
 using TenantDocs.Api.Fleet;
 using TenantDocs.Api.Http;
+using TenantDocs.Api.Moves;
 using TenantDocs.Api.Operations;
 using TenantDocs.Api.Provisioning;
 
@@ -20,7 +21,7 @@ var app = builder.Build();
 app.UseHttp();
 app.MapHttp();
 app.MapTenantApi().MapDocuments();
-app.MapAdminApi().WithAdminWrites().MapOperations().MapTenants().MapFleet();
+app.MapAdminApi().WithAdminWrites().MapOperations().MapTenants().MapMoves().MapFleet();
 app.Run();
 
 /// <summary>The web host; public so that tests can start it in-process.</summary>

@@ -20,6 +20,7 @@ internal sealed record OperationAnswer(
     bool Cancellable,
     JsonElement? Result,
     JsonElement? Problem,
+    JsonElement? Details,
     IReadOnlyDictionary<string, string> Links
 )
 {
@@ -41,6 +42,7 @@ internal sealed record OperationAnswer(
             operation.Cancellable,
             operation.Result,
             operation.Problem is { } problem ? Described(problem) : null,
+            operation.Details,
             LinksOf(operation)
         );
 

@@ -73,6 +73,9 @@ public sealed record Operation
     /// <summary>Why it failed: <c>code</c> and <c>detail</c> in words.</summary>
     public JsonElement? Problem { get; init; }
 
+    /// <summary>What it tells of its progress besides: kept by its steps as <c>details</c>.</summary>
+    public JsonElement? Details { get; init; }
+
     /// <summary>Whether <see cref="OperationRequests.CancelAsync"/> would be accepted in this phase.</summary>
     public required bool Cancellable { get; init; }
 

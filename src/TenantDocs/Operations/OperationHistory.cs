@@ -137,6 +137,7 @@ public sealed class OperationHistory(
             FinishedAt = seen.FinishedAt?.ToUniversalTime(),
             Result = seen.Result,
             Problem = seen.Problem,
+            Details = seen.Details,
         };
     }
 
@@ -150,6 +151,7 @@ public sealed class OperationHistory(
         DateTimeOffset? StartedAt,
         DateTimeOffset? FinishedAt,
         JsonElement? Result,
-        JsonElement? Problem
+        JsonElement? Problem,
+        JsonElement? Details
     );
 }

@@ -15,8 +15,10 @@ internal static class OperationRows
         o.finished_at, o.step, o.undoing, o.attempts, o.signals::text, o.lease_token
         """;
 
-    public static Operation Read(NpgsqlDataReader row) =>
-        new()
+    public static Operation Read(NpgsqlDataReader row)
+    {
+        var state = Json(row, 11) ?? OperationJson.Empty;
+        return new Operation
         {
             Id = row.GetGuid(0),
             Type = row.GetString(1),
@@ -27,7 +29,8 @@ internal static class OperationRows
             Phases = row.GetFieldValue<string[]>(6),
             Progress = new OperationProgress(row.GetInt64(7), row.GetInt64(8), row.GetString(9)),
             Input = Json(row, 10) ?? OperationJson.Empty,
-            State = Json(row, 11) ?? OperationJson.Empty,
+            State = state,
+            Details = state.TryGetProperty("details", out var details) ? details : null,
             Result = Json(row, 12),
             Problem = Json(row, 13),
             Cancellable = row.GetBoolean(14),
@@ -41,6 +44,7 @@ internal static class OperationRows
             Signals = Json(row, 22) ?? OperationJson.Empty,
             LeaseToken = row.GetInt64(23),
         };
+    }
 
     private static JsonElement? Json(NpgsqlDataReader row, int column)
     {

@@ -112,13 +112,15 @@ CREATE TABLE operation_events (
 CREATE FUNCTION operation_changed() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 BEGIN
     IF TG_OP = 'INSERT'
-       OR (NEW.status, NEW.phase, NEW.done, NEW.total, NEW.unit, NEW.cancellable, NEW.undoing, NEW.result, NEW.problem)
+       OR (NEW.status, NEW.phase, NEW.done, NEW.total, NEW.unit, NEW.cancellable, NEW.undoing, NEW.result, NEW.problem,
+           NEW.state -> 'details')
           IS DISTINCT FROM
-          (OLD.status, OLD.phase, OLD.done, OLD.total, OLD.unit, OLD.cancellable, OLD.undoing, OLD.result, OLD.problem) THEN
+          (OLD.status, OLD.phase, OLD.done, OLD.total, OLD.unit, OLD.cancellable, OLD.undoing, OLD.result, OLD.problem,
+           OLD.state -> 'details') THEN
         INSERT INTO operation_events (operation_id, data)
         VALUES (NEW.id, jsonb_build_object('status', NEW.status, 'phase', NEW.phase, 'done', NEW.done, 'total', NEW.total,
             'unit', NEW.unit, 'cancellable', NEW.cancellable, 'startedAt', NEW.started_at, 'finishedAt', NEW.finished_at,
-            'result', NEW.result, 'problem', NEW.problem));
+            'result', NEW.result, 'problem', NEW.problem, 'details', NEW.state -> 'details'));
         PERFORM pg_notify('tenantdocs_operations', NEW.id::text);
     END IF;
     -- For the worker that holds it: somebody else wrote to the row.

@@ -1,0 +1,118 @@
+using System.Xml;
+using TenantDocs.Api.Http;
+using TenantDocs.Api.Operations;
+using TenantDocs.Catalog;
+using TenantDocs.Moves;
+using TenantDocs.Operations;
+
+namespace TenantDocs.Api.Moves;
+
+/// <summary>Moving tenants, as staff does it.</summary>
+internal static class MoveEndpoints
+{
+    private const int LongestPauseMs = 60_000;
+    private static readonly TimeSpan LongestKeeping = TimeSpan.FromDays(30);
+
+    public static IEndpointRouteBuilder MapMoves(this IEndpointRouteBuilder admin)
+    {
+        admin
+            .MapPost("/tenants/{slug}/moves", PostAsync)
+            .WithTags("Moves")
+            .WithName("moveTenant")
+            .WithSummary("Move a live tenant to another isolation, tier or server");
+        var moves = admin.MapGroup("/operations/{id}").WithTags("Moves");
+        moves.MapPost("/cutover", CutoverAsync).WithName("cutOverMove").WithSummary("Switch a move that waits for it");
+        moves.MapPost("/rollback", RollbackAsync).WithName("rollBackMove").WithSummary("Take a move back");
+        moves
+            .MapPost("/finalize", FinalizeAsync)
+            .WithName("finalizeMove")
+            .WithSummary("Remove what a move keeps of its source");
+        return admin;
+    }
+
+    private static async Task<IResult> PostAsync(
+        StaffRequest staff,
+        string slug,
+        HttpContext context,
+        TenantMoves moves,
+        LongWork work
+    )
+    {
+        if (RequestQuery.RefuseAny(context.Request) is { } unknown)
+        {
+            return Problems.Of(unknown);
+        }
+
+        var read = await JsonBody.ReadAsync(context.Request, BodyForm.Json, context.RequestAborted);
+        if (read.Error is { } error)
+        {
+            return Problems.Of(error);
+        }
+
+        using var body = read.Value;
+        var request = new MoveRequest
+        {
+            Tier = body.Text("tier", 1, 100),
+            Isolation = body.Choice<IsolationModel>("isolation"),
+            Server = body.Text("server", 1, 100),
+            AutoCutover = body.Flag("autoCutover") ?? true,
+            MaxWritePauseMs = (int?)body.Number("maxWritePauseMs", 1, LongestPauseMs),
+            KeepSourceFor = Duration(body, "keepSourceFor"),
+        };
+        var dryRun = body.Flag("dryRun") ?? false;
+        return body.Finish() is { } faults
+            ? Problems.Of(faults)
+            : await work.AnswerAsync(
+                context,
+                await moves.StartAsync(slug, request, dryRun, staff.Caller.Actor, context.RequestAborted)
+            );
+    }
+
+    private static Task<IResult> CutoverAsync(StaffRequest _, string id, HttpContext context, TenantMoves moves) =>
+        AnswerAsync(context, id, move => moves.CutoverAsync(move, context.RequestAborted));
+
+    private static Task<IResult> RollbackAsync(StaffRequest staff, string id, HttpContext context, TenantMoves moves) =>
+        AnswerAsync(context, id, move => moves.RollbackAsync(move, staff.Caller.Actor, context.RequestAborted));
+
+    private static Task<IResult> FinalizeAsync(StaffRequest _, string id, HttpContext context, TenantMoves moves) =>
+        AnswerAsync(context, id, move => moves.FinalizeAsync(move, context.RequestAborted));
+
+    private static async Task<IResult> AnswerAsync(
+        HttpContext context,
+        string id,
+        Func<Guid, Task<Result<Operation>>> act
+    )
+    {
+        if (!Guid.TryParseExact(id, "D", out var known))
+        {
+            return Problems.Of(Error.NotFound);
+        }
+
+        var result = await act(known);
+        return result.ToResult(operation => LongWork.Accepted(context, operation));
+    }
+
+    private static TimeSpan? Duration(JsonBody body, string name)
+    {
+        if (body.Text(name, 1, 40) is not { } text)
+        {
+            return null;
+        }
+
+        try
+        {
+            var duration = XmlConvert.ToTimeSpan(text);
+            if (duration >= TimeSpan.Zero && duration <= LongestKeeping)
+            {
+                return duration;
+            }
+        }
+        catch (FormatException)
+        {
+            // refused below
+        }
+
+        body.Fault(name, "An ISO 8601 duration up to 30 days, such as PT10M.");
+        return null;
+    }
+}
