@@ -46,12 +46,13 @@ internal sealed record PlatformPlace(string ConnectionString, string Origin, IRe
             );
         }
 
-        return Embedded(dataFolder ?? configuration["LocalPostgres:DataFolder"]);
+        return Embedded(
+            dataFolder ?? Above(configuration["LocalPostgres:DataFolder"] ?? new LocalPostgresOptions().DataFolder)
+        );
     }
 
-    private static PlatformPlace Embedded(string? given)
+    private static PlatformPlace Embedded(string folder)
     {
-        var folder = given ?? Above(Environment.CurrentDirectory) ?? new LocalPostgresOptions().DataFolder;
         var clusters = LocalPostgresState.TryRead(Path.GetFullPath(folder))?.Clusters ?? [];
         var running = clusters.Where(c => c.Runs()).ToList();
         if (running.Count == 0)
@@ -78,19 +79,21 @@ internal sealed record PlatformPlace(string ConnectionString, string Origin, IRe
         );
     }
 
-    /// <summary>The data folder here or in a folder above, so that the command works anywhere inside the project.</summary>
-    private static string? Above(string start)
+    /// <summary>
+    /// The host's data folder is relative to where the host was started; it is looked for here and in the folders above,
+    /// so that the command works anywhere inside the project.
+    /// </summary>
+    private static string Above(string dataFolder)
     {
-        var name = new LocalPostgresOptions().DataFolder;
-        for (var folder = new DirectoryInfo(start); folder is not null; folder = folder.Parent)
+        for (var here = new DirectoryInfo(Environment.CurrentDirectory); here is not null; here = here.Parent)
         {
-            var candidate = Path.Combine(folder.FullName, name);
+            var candidate = Path.Combine(here.FullName, dataFolder);
             if (Directory.Exists(candidate))
             {
                 return candidate;
             }
         }
 
-        return null;
+        return dataFolder;
     }
 }

@@ -309,6 +309,23 @@ public sealed class CommandLineTests(PlatformFixture fixture) : IClassFixture<Pl
         Assert.DoesNotContain("   at ", error.ToString(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Where_nothing_runs_the_command_says_how_to_start_it()
+    {
+        using var folder = new ImportFolder();
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        var code = await CommandLine.RunAsync(
+            ["status", "--data-folder", folder.Path],
+            output,
+            error,
+            TestContext.Current.CancellationToken
+        );
+
+        Assert.Equal(ExitCode.Failed, code);
+        Assert.Contains("dotnet run --project src/TenantDocs.Api", error.ToString(), StringComparison.Ordinal);
+    }
+
     private Task<DocumentUsage> UsageAsync(Tenant tenant) =>
         Documents.ReadUsageAsync(tenant, TestContext.Current.CancellationToken);
 }
