@@ -43,8 +43,6 @@ public sealed partial class SourceTests
             .Where(m => m.Success)
             .Select(m => m.Groups[1].Value)
             .ToList();
-        Assert.SkipWhen(told.Count == 0, "The table is not written yet.");
-
         var there = new[] { "TenantDocs", "TenantDocs.Api", "TenantDocs.Cli" }
             .SelectMany(p => Directory.EnumerateDirectories(Repository.PathOf("src", p)))
             .Where(d => Directory.EnumerateFiles(d, "*", SearchOption.AllDirectories).Any())
