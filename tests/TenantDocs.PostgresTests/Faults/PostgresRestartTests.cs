@@ -8,11 +8,13 @@ using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.Extensions.DependencyInjection;
 using TenantDocs.Catalog;
 using TenantDocs.Operations;
+using TenantDocs.PostgresTests.Support;
 using TenantDocs.Provisioning;
 
 namespace TenantDocs.PostgresTests.Faults;
 
 /// <summary>The real host on embedded clusters of its own, whose PostgreSQL is killed while clients read and write.</summary>
+[Collection(nameof(Alone))]
 public sealed class PostgresRestartTests : IAsyncLifetime
 {
     private const int Clients = 4;

@@ -8,6 +8,7 @@ using TenantDocs.PostgresTests.Support;
 namespace TenantDocs.PostgresTests.Moves;
 
 /// <summary>A platform on two servers, and what tests of moves do with it.</summary>
+[Collection(nameof(Alone))]
 public abstract class MoveSetting(PostgresFixture postgres) : IAsyncLifetime
 {
     protected const string First = "local-1";
