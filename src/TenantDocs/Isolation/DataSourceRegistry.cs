@@ -194,8 +194,9 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         {
             MaxPoolSize = _options.MaxConnectionsPerDatabase,
             MinPoolSize = 0,
-            MaxAutoPrepare = isolation.AutoPreparedStatements,
-            AutoPrepareMinUsages = 2,
+            // Not 0: then Npgsql would not use statements that are prepared explicitly either (the gate, below).
+            MaxAutoPrepare = Math.Max(1, isolation.AutoPreparedStatements),
+            AutoPrepareMinUsages = isolation.AutoPreparedStatements > 0 ? 2 : int.MaxValue,
             SearchPath = isolation.SearchPath,
             ConnectionIdleLifetime = Math.Max(1, (int)_options.IdleLifetime.TotalSeconds),
             // A backend keeps about 70 KB for every schema it has touched, and DISCARD ALL does not free it.
@@ -212,6 +213,15 @@ public sealed class DataSourceRegistry : IAsyncDisposable
 #pragma warning restore RS0030
         // Only built-in types are used; loading each database's types costs a query per new pool (7–150 ms).
         builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
+        if (isolation.AutoPreparedStatements == 0)
+        {
+            // The gate always runs under the search_path that connections start with, so its plan stays good.
+            builder.UsePhysicalConnectionInitializer(
+                connection => TenantSession.PrepareGatesAsync(connection).GetAwaiter().GetResult(),
+                TenantSession.PrepareGatesAsync
+            );
+        }
+
         return builder.Build();
     }
 

@@ -48,12 +48,24 @@ public sealed class TenantSession
     public TenantBatch CreateBatch() => new(this);
 
     internal NpgsqlBatchCommand Gate() =>
-        new(Mode is SessionMode.Read ? EnterRead : EnterWrite)
+        Gate(Mode is SessionMode.Read ? EnterRead : EnterWrite, Tenant.Id.Value, Tenant.Placement.Epoch);
+
+    /// <summary>Prepares both gates on a new connection, for pools that prepare nothing else.</summary>
+    internal static async Task PrepareGatesAsync(NpgsqlConnection connection)
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(Gate(EnterRead, Guid.Empty, 0));
+        batch.BatchCommands.Add(Gate(EnterWrite, Guid.Empty, 0));
+        await batch.PrepareAsync();
+    }
+
+    private static NpgsqlBatchCommand Gate(string sql, Guid tenant, long epoch) =>
+        new(sql)
         {
             Parameters =
             {
-                new NpgsqlParameter<Guid> { TypedValue = Tenant.Id.Value, NpgsqlDbType = NpgsqlDbType.Uuid },
-                new NpgsqlParameter<long> { TypedValue = Tenant.Placement.Epoch, NpgsqlDbType = NpgsqlDbType.Bigint },
+                new NpgsqlParameter<Guid> { TypedValue = tenant, NpgsqlDbType = NpgsqlDbType.Uuid },
+                new NpgsqlParameter<long> { TypedValue = epoch, NpgsqlDbType = NpgsqlDbType.Bigint },
             },
         };
 }
