@@ -118,6 +118,8 @@ internal sealed class ReadyStep(MoveTools tools) : MoveStep(tools)
         await run.OpenForPauseAsync(cancellationToken);
         await WarmTargetAsync(leg, cancellationToken);
         await AwaitCanariesAsync(leg, run, cancellationToken);
+        // Last, so that little is left to compare in the pause.
+        await run.NarrowAsync(cancellationToken);
         return StepOutcome.Done;
     }
 

@@ -117,7 +117,7 @@ internal abstract class HoldStep(MoveTools tools) : MoveStep(tools)
         {
             await part.WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, cancellationToken);
         }
-        catch (TimeoutException e)
+        catch (TimeoutException e) when (e is not PauseExceededException)
         {
             throw new PauseExceededException(until, e);
         }
@@ -139,6 +139,12 @@ internal abstract class HoldStep(MoveTools tools) : MoveStep(tools)
         var rest = TimeSpan.FromMilliseconds(100);
         while (true)
         {
+            if (!leg.UnderFence && !run.IsNarrow)
+            {
+                // While the lock was waited for, or the steps before took their time, the writers went on.
+                await run.NarrowAsync(cancellationToken);
+            }
+
             var marker = Guid.NewGuid();
             var reached = leg.UnderFence ? Task.CompletedTask : run.Link.Await(marker);
             run.FencedAt = Stopwatch.GetTimestamp();
@@ -170,4 +176,4 @@ internal abstract class HoldStep(MoveTools tools) : MoveStep(tools)
 /// <summary>The pause would have been longer than its budget.</summary>
 /// <param name="until">What writes waited for when the budget was spent.</param>
 /// <param name="inner">Cause.</param>
-internal sealed class PauseExceededException(string until, Exception inner) : TimeoutException(until, inner);
+internal sealed class PauseExceededException(string until, Exception? inner) : TimeoutException(until, inner);

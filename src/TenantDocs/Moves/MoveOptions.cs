@@ -26,9 +26,9 @@ public sealed class MoveOptions
     /// <summary>How long a long transaction is waited for, in short attempts, before the move gives up. Default 1 minute.</summary>
     public TimeSpan Patience { get; set; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>Keys that changed since the comparison and are compared again while writes are held, at most. Default 1,000.</summary>
+    /// <summary>Keys that changed since the comparison and are compared again while writes are held, at most. Default 4,000.</summary>
     [Range(10, 100_000)]
-    public int MaxChangedKeysInPause { get; set; } = 1_000;
+    public int MaxChangedKeysInPause { get; set; } = 4_000;
 
     /// <summary>How often the stream that keeps the source current catches up. Default 2 s.</summary>
     public TimeSpan ReturnInterval { get; set; } = TimeSpan.FromSeconds(2);

@@ -124,14 +124,16 @@ internal sealed class MoveRun : IAsyncDisposable
         return await CompareAllAsync(sides.Source, sides.Target, report, cancellationToken);
     }
 
+    /// <summary>Whether so little changed since both sides were last found equal that it can be compared in the pause.</summary>
+    public bool IsNarrow => Link.Dirty.Count <= Math.Max(10, _options.MaxChangedKeysInPause / 4);
+
     /// <summary>
     /// Compares what changed since both sides were last found equal, until so little changes between two comparisons that
     /// the rest fits into the pause.
     /// </summary>
     public async Task NarrowAsync(CancellationToken cancellationToken)
     {
-        var enough = Math.Max(10, _options.MaxChangedKeysInPause / 4);
-        for (var round = 0; round < 20 && (round == 0 || Link.Dirty.Count > enough); round++)
+        for (var round = 0; round < 20 && (round == 0 || !IsNarrow); round++)
         {
             await using var sides = await AtMarkerAsync(cancellationToken);
             Fail(
@@ -151,7 +153,8 @@ internal sealed class MoveRun : IAsyncDisposable
         var keys = Link.Dirty;
         if (keys.Count > _options.MaxChangedKeysInPause)
         {
-            throw new TimeoutException("More changed since the comparison than can be compared while writes are held.");
+            // Its own word, not the clock's: the writers were faster than the rounds that narrow the rest down.
+            throw new PauseExceededException($"{keys.Count} rows that changed last were compared", null);
         }
 
         Fail(await _comparison.CompareAsync(_source!, _target!, keys, cancellationToken));
