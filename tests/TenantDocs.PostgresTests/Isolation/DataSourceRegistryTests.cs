@@ -210,7 +210,7 @@ public sealed class DataSourceRegistryTests(AttackGround ground)
         Assert.InRange(engine.Registry.Charged, 0, 6);
     }
 
-    [Fact]
+    [Fact(Explicit = true)]
     [Trait("Category", "Slow")]
     public async Task Attack_29_Hundreds_of_tenants_at_random_within_a_budget_of_sixty()
     {

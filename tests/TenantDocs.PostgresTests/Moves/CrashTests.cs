@@ -49,7 +49,7 @@ public sealed class CrashTests(PostgresFixture postgres) : MoveSetting(postgres)
 
     protected override void Configure(IServiceCollection services) => services.AddSingleton<FailPoints>(_failPoints);
 
-    [Theory]
+    [Theory(Explicit = true)]
     [MemberData(nameof(Places))]
     public async Task A_crash_there_leaves_one_home_and_no_leftovers(string place)
     {
@@ -80,7 +80,7 @@ public sealed class CrashTests(PostgresFixture postgres) : MoveSetting(postgres)
         await NothingLeaksAsync();
     }
 
-    [Theory]
+    [Theory(Explicit = true)]
     [InlineData("rollback/AdoptStep/AfterEffect")]
     [InlineData("rollback/VerifyStep/AfterEffect")]
     [InlineData("move/Fenced")]
@@ -122,7 +122,7 @@ public sealed class CrashTests(PostgresFixture postgres) : MoveSetting(postgres)
         await NothingLeaksAsync();
     }
 
-    [Theory]
+    [Theory(Explicit = true)]
     [InlineData("move/Drained")]
     [InlineData("move/CutoverStep/AfterEffect")]
     public async Task A_mover_that_slept_through_an_abort_commits_nothing(string place)

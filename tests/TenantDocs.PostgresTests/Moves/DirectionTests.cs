@@ -27,7 +27,7 @@ public sealed class DirectionTests(PostgresFixture postgres, ITestOutputHelper o
         }
     }
 
-    [Theory]
+    [Theory(Explicit = true)]
     [MemberData(nameof(Directions))]
     public async Task A_tenant_moves_while_it_is_written_to_and_nothing_is_lost_doubled_or_failed(
         IsolationModel from,

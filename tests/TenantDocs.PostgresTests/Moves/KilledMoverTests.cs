@@ -20,7 +20,7 @@ public sealed class KilledMoverTests(PostgresFixture postgres) : MoveSetting(pos
             ["Isolation:MoveDeadline"] = "00:02:00",
         };
 
-    [Theory]
+    [Theory(Explicit = true)]
     [InlineData("prepared")]
     [InlineData("copying")]
     [InlineData("verifying")]

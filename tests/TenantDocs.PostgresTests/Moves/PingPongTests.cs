@@ -7,10 +7,10 @@ namespace TenantDocs.PostgresTests.Moves;
 /// <summary>There, back, there again, under load: the same places again and again.</summary>
 public sealed class PingPongTests(PostgresFixture postgres, ITestOutputHelper output) : MoveSetting(postgres)
 {
-    [Fact]
+    [Fact(Explicit = true)]
     public Task A_tenant_goes_there_and_back_a_few_times() => GoAsync(3);
 
-    [Fact]
+    [Fact(Explicit = true)]
     [Trait("Category", "Soak")]
     public Task A_tenant_goes_there_and_back_fifty_times() => GoAsync(SoakMoves);
 
