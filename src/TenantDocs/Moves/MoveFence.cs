@@ -99,6 +99,37 @@ internal static class MoveFence
             cancellationToken
         );
 
+    /// <summary>
+    /// Runs what the pause will run once for a tenant that does not exist, which changes nothing: the first call of a
+    /// function in a session costs what it takes to read and plan it, and the first run of code its compilation.
+    /// </summary>
+    public static async Task RehearseAsync(
+        NpgsqlConnection source,
+        NpgsqlConnection target,
+        MoveLeg leg,
+        CancellationToken cancellationToken
+    )
+    {
+        var nobody = leg with { Tenant = Guid.NewGuid(), Link = Guid.NewGuid() };
+        Func<Task>[] calls =
+        [
+            () => TryFenceAsync(source, nobody, Guid.NewGuid(), TimeSpan.FromSeconds(1), cancellationToken),
+            () => LeaveAsync(source, nobody, cancellationToken),
+            () => ArriveAsync(target, nobody, "offline", Guid.NewGuid(), cancellationToken),
+        ];
+        foreach (var call in calls)
+        {
+            try
+            {
+                await call();
+            }
+            catch (PostgresException e) when (e.SqlState == TenantSqlState.OlderEpoch)
+            {
+                // There is no such tenant here, as it must be.
+            }
+        }
+    }
+
     /// <summary>The state of the tenant's fence at a place; null when there is none.</summary>
     public static async Task<(string State, long Epoch, string Access)?> ReadAsync(
         NpgsqlConnection connection,

@@ -168,6 +168,7 @@ internal sealed class MoveRun : IAsyncDisposable
         var (source, target) = await OpenPairAsync(cancellationToken);
         for (var i = 0; i < 3; i++)
         {
+            await MoveFence.RehearseAsync(source, target, Leg, cancellationToken);
             await MoveFence.ReadAsync(source, Leg.TenantId, cancellationToken);
             await MoveFence.ReadAsync(target, Leg.TenantId, cancellationToken);
             await _comparison.CompareAsync(source, target, Link.Dirty, cancellationToken, ignoreResult: true);
