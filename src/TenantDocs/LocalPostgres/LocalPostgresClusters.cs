@@ -16,7 +16,8 @@ public sealed class LocalPostgresClusters : IAsyncDisposable
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _stopping = new();
     private Task _watching = Task.CompletedTask;
-    private int _disposed;
+    private readonly Lock _disposing = new();
+    private Task? _disposal;
 
     private LocalPostgresClusters(
         string dataFolder,
@@ -193,13 +194,19 @@ public sealed class LocalPostgresClusters : IAsyncDisposable
     }
 
     /// <summary>Stops the clusters (fast shutdown, past a deadline an immediate one), except those that another live host uses.</summary>
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeAsync()
     {
-        if (Interlocked.Exchange(ref _disposed, 1) == 1)
+        lock (_disposing)
         {
-            return;
+            // One stop, and everybody who asks waits for its end: a host that is stopped from two sides (a signal and its
+            // own disposal) must not be told that the servers are down while they still write.
+            _disposal ??= StopAsync();
+            return new ValueTask(_disposal);
         }
+    }
 
+    private async Task StopAsync()
+    {
         await _stopping.CancelAsync();
         await _watching;
         _stopping.Dispose();
