@@ -1,5 +1,6 @@
 using Npgsql;
 using TenantDocs.Database;
+using TenantDocs.Isolation;
 
 namespace TenantDocs.Catalog;
 
@@ -158,8 +159,45 @@ public sealed class CatalogDatabase : IAsyncDisposable
                 $"CREATE DATABASE {database.Quoted} TEMPLATE template0 ENCODING 'UTF8'",
                 cancellationToken
             );
-            await ExecuteAsync(connection, $"REVOKE ALL ON DATABASE {database.Quoted} FROM PUBLIC", cancellationToken);
         }
+
+        // Also where somebody else made it: by default everybody may connect to a database and put temporary tables there.
+        if (await IsOpenToPublicAsync(connection, database, cancellationToken))
+        {
+            await ExecuteAsync(connection, $"REVOKE ALL ON DATABASE {database.Quoted} FROM PUBLIC", cancellationToken);
+            if (await IsOpenToPublicAsync(connection, database, cancellationToken))
+            {
+                // PostgreSQL only warns when who revokes is not the owner.
+                throw new TenantIsolationException(
+                    $"Everybody may connect to the control database '{database}', and this administrator cannot change that; "
+                        + $"nothing is served. Let its owner run: REVOKE ALL ON DATABASE {database.Quoted} FROM PUBLIC."
+                );
+            }
+        }
+    }
+
+    private static async Task<bool> IsOpenToPublicAsync(
+        NpgsqlConnection connection,
+        PgIdentifier database,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = new NpgsqlCommand(
+            """
+            SELECT 1 FROM pg_database AS d, aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) AS a
+             WHERE d.datname = $1 AND a.grantee = 0 LIMIT 1
+            """,
+            connection
+        );
+        command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = database.Name });
+        return await command.ExecuteScalarAsync(cancellationToken) is not null;
+    }
+
+    /// <summary>Whether everybody may connect to the control database, which only this program should.</summary>
+    internal async Task<bool> IsOpenToPublicAsync(CancellationToken cancellationToken)
+    {
+        await using var connection = await Source.OpenConnectionAsync(cancellationToken);
+        return await IsOpenToPublicAsync(connection, new PgIdentifier(connection.Database), cancellationToken);
     }
 
     private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)

@@ -71,6 +71,16 @@ public sealed class Doctor(
             }
         }
 
+        found.Add(
+            await catalog.IsOpenToPublicAsync(cancellationToken)
+                ? new DoctorCheck(
+                    "control-database",
+                    CheckStatus.Failed,
+                    null,
+                    "Everybody may connect to the control database. Restart a node: it closes it, or says why it cannot."
+                )
+                : new DoctorCheck("control-database", CheckStatus.Ok, null, "The control database is closed.")
+        );
         found.Add(await StuckAsync(cancellationToken));
         return new DoctorReport(found.TrueForAll(c => c.Status is not CheckStatus.Failed), found);
     }

@@ -1,6 +1,7 @@
 using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Database;
+using TenantDocs.Fleet;
 using TenantDocs.Isolation;
 using TenantDocs.PostgresTests.Support;
 
@@ -58,6 +59,51 @@ public sealed class PlatformStartupTests(PostgresFixture postgres) : IAsyncLifet
         Assert.Equal(TenantStatus.Active, tenant.Status);
         // So that the databases can be dropped at the end.
         _platform.Servers.Register(_platform.Servers["down"] with { ConnectionString = _server });
+    }
+
+    [Fact]
+    public async Task A_control_database_that_is_there_already_is_closed_to_everybody_else()
+    {
+        var catalog = _platform.Get<DatabaseNames>().Catalog;
+        await ExecuteAsync($"GRANT CONNECT, TEMPORARY ON DATABASE {catalog.Quoted} TO PUBLIC");
+        Assert.True(await _platform.Catalog.IsOpenToPublicAsync(CancellationToken.None));
+        var found = await _platform.Get<Doctor>().ExamineAsync(CancellationToken.None);
+        Assert.Equal(CheckStatus.Failed, found.Checks.Single(c => c.Name == "control-database").Status);
+
+        await _platform.Get<PlatformStartup>().OpenAsync(_server, [], CancellationToken.None);
+
+        Assert.False(await _platform.Catalog.IsOpenToPublicAsync(CancellationToken.None));
+        found = await _platform.Get<Doctor>().ExamineAsync(CancellationToken.None);
+        Assert.Equal(CheckStatus.Ok, found.Checks.Single(c => c.Name == "control-database").Status);
+    }
+
+    [Fact]
+    public async Task A_control_database_that_cannot_be_closed_keeps_the_host_from_serving()
+    {
+        var name = $"x{Guid.NewGuid():n}"[..12];
+        await ExecuteAsync($"CREATE ROLE {name} LOGIN CREATEDB CREATEROLE PASSWORD 'x'");
+        await ExecuteAsync($"CREATE DATABASE {name}");
+        var other = new NpgsqlConnectionStringBuilder(_server)
+        {
+            Database = name,
+            Username = name,
+            Password = "x",
+            Pooling = false,
+        }.ConnectionString;
+        await using var database = new CatalogDatabase();
+
+        var refused = await Assert.ThrowsAsync<TenantIsolationException>(() =>
+            database.OpenAsync(other, new DatabaseNames(name), CancellationToken.None)
+        );
+
+        Assert.Contains("REVOKE ALL", refused.Message, StringComparison.Ordinal);
+        // The control: for the owner the same database opens.
+        await ExecuteAsync($"ALTER DATABASE {name} OWNER TO {name}");
+        await database.OpenAsync(other, new DatabaseNames(name), CancellationToken.None);
+        Assert.False(await database.IsOpenToPublicAsync(CancellationToken.None));
+        await database.DisposeAsync();
+        await ExecuteAsync($"DROP DATABASE {name} WITH (FORCE)");
+        await ExecuteAsync($"DROP ROLE {name}");
     }
 
     private async Task ExecuteAsync(string sql)
