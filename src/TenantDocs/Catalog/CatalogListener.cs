@@ -5,13 +5,15 @@ using Npgsql;
 namespace TenantDocs.Catalog;
 
 /// <summary>
-/// Listens to the catalog's notifications on a connection of its own and makes <see cref="TenantRoutes"/> and
-/// <see cref="ApiKeyRing"/> forget what changed. While it is not connected, what they know lives for a second only.
+/// Listens to the catalog's notifications on a connection of its own: makes <see cref="TenantRoutes"/> and
+/// <see cref="ApiKeyRing"/> forget what changed and reads changed servers again. While it is not connected, routes and keys
+/// live for a second only.
 /// </summary>
 internal sealed partial class CatalogListener(
     CatalogDatabase catalog,
     TenantRoutes routes,
     ApiKeyRing keys,
+    ServerRegister servers,
     TimeProvider time,
     ILogger<CatalogListener> logger
 ) : BackgroundService
@@ -60,8 +62,15 @@ internal sealed partial class CatalogListener(
 #pragma warning disable RS0030 // The control database holds no tenant data; this room opens it.
         await using var connection = new NpgsqlConnection(settings.ConnectionString);
 #pragma warning restore RS0030
+        var serversChanged = false;
         connection.Notification += (_, notification) =>
         {
+            if (notification.Channel == "tenantdocs_servers")
+            {
+                serversChanged = true;
+                return;
+            }
+
             if (!Guid.TryParse(notification.Payload, out var id) || id == Guid.Empty)
             {
                 return;
@@ -78,18 +87,27 @@ internal sealed partial class CatalogListener(
         };
         await connection.OpenAsync(stoppingToken);
         await using (
-            var command = new NpgsqlCommand("LISTEN tenantdocs_tenants; LISTEN tenantdocs_api_keys", connection)
+            var command = new NpgsqlCommand(
+                "LISTEN tenantdocs_servers; LISTEN tenantdocs_tenants; LISTEN tenantdocs_api_keys",
+                connection
+            )
         )
         {
             await command.ExecuteNonQueryAsync(stoppingToken);
         }
 
-        routes.ForgetAll(); // what was said before LISTEN was not heard
+        await servers.LoadAsync(stoppingToken); // what was said before LISTEN was not heard
+        routes.ForgetAll();
         keys.ForgetAll();
         SetListening(true);
         while (true)
         {
             await connection.WaitAsync(stoppingToken);
+            if (serversChanged)
+            {
+                serversChanged = false;
+                await servers.LoadAsync(stoppingToken);
+            }
         }
     }
 

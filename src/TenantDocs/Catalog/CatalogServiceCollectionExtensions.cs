@@ -33,6 +33,7 @@ public static class CatalogServiceCollectionExtensions
         services.TryAddSingleton<ServerBootstrap>();
         services.TryAddSingleton<TenantMigration>();
         services.TryAddSingleton<IsolationSelfTest>();
+        services.TryAddSingleton<ServerRegister>();
         services.TryAddSingleton<PlatformStartup>();
         services
             .AddOptions<LocalPostgresOptions>()

@@ -1,7 +1,6 @@
-using System.Security.Cryptography;
+using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 using Npgsql;
 using TenantDocs.Database;
 using TenantDocs.Isolation;
@@ -23,8 +22,7 @@ public sealed partial class PlatformStartup(
     ServerConnections servers,
     ServerBootstrap bootstrap,
     IsolationSelfTest selfTest,
-    IOptions<CatalogOptions> options,
-    TimeProvider time,
+    ServerRegister register,
     ILogger<PlatformStartup> logger
 )
 {
@@ -54,7 +52,7 @@ public sealed partial class PlatformStartup(
     )
     {
         await catalog.OpenAsync(connectionString, names, cancellationToken);
-        await LoadServersAsync(cancellationToken);
+        await register.LoadAsync(cancellationToken);
         if (registrations.Count == 0 && servers.All.Count == 0)
         {
             registrations =
@@ -65,14 +63,10 @@ public sealed partial class PlatformStartup(
 
         foreach (var registration in registrations)
         {
-            await RegisterAsync(registration, cancellationToken);
+            await register.PutAsync(registration, cancellationToken);
         }
 
-        foreach (var server in servers.All)
-        {
-            await PrepareAsync(server, cancellationToken);
-        }
-
+        await PrepareAsync(cancellationToken);
         _ready.TrySetResult();
     }
 
@@ -85,77 +79,55 @@ public sealed partial class PlatformStartup(
     public async Task AttachAsync(string connectionString, CancellationToken cancellationToken)
     {
         await catalog.AttachAsync(connectionString, names, cancellationToken);
-        await LoadServersAsync(cancellationToken);
+        await register.LoadAsync(cancellationToken);
         _ready.TrySetResult();
     }
 
-    /// <summary>Registers a server, or changes how it is reached, and makes it ready to hold tenants.</summary>
-    public async Task<Server> AddServerAsync(ServerRegistration registration, CancellationToken cancellationToken)
+    // One server that cannot be used must not keep the tenants of the others from being served; when none can, nobody is served.
+    private async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        var server = await RegisterAsync(registration, cancellationToken);
-        await PrepareAsync(server, cancellationToken);
-        return server;
-    }
-
-    /// <summary>Reads the registered servers from the catalog into this process.</summary>
-    public async Task LoadServersAsync(CancellationToken cancellationToken)
-    {
-        await using var command = catalog.Source.CreateCommand(
-            "SELECT name, region, connection_string, role_secret, capacity, status = 'draining' FROM servers ORDER BY name"
-        );
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
+        Exception? fault = null;
+        var ready = 0;
+        foreach (var server in servers.All)
         {
-            servers.Register(Read(reader));
+            try
+            {
+                await PrepareAsync(server, cancellationToken);
+                ready++;
+            }
+            catch (Exception e) when (e is NpgsqlException or MigrationException or TimeoutException)
+            {
+                ServerUnavailable(logger, e, server.Name);
+                fault ??= e;
+            }
         }
-    }
 
-    private async Task<Server> RegisterAsync(ServerRegistration registration, CancellationToken cancellationToken)
-    {
-        var secret = options.Value.RoleSecret ?? Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(32));
-        await using var command = catalog.Source.CreateCommand(
-            """
-            INSERT INTO servers AS s (name, region, connection_string, role_secret, capacity, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6)
-            ON CONFLICT (name) DO UPDATE
-               SET region = EXCLUDED.region, connection_string = EXCLUDED.connection_string, capacity = EXCLUDED.capacity
-            RETURNING name, region, connection_string, role_secret, capacity, status = 'draining'
-            """
-        );
-        command.Parameters.Add(SqlValue.Of(registration.Name));
-        command.Parameters.Add(SqlValue.Of(registration.Options.Region));
-        command.Parameters.Add(SqlValue.Of(registration.Options.ConnectionString));
-        command.Parameters.Add(SqlValue.Of(secret));
-        command.Parameters.Add(SqlValue.Of(registration.Options.Capacity));
-        command.Parameters.Add(SqlValue.Of(time.GetUtcNow()));
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        await reader.ReadAsync(cancellationToken);
-        var server = Read(reader);
-        servers.Register(server);
-        return server;
+        if (ready == 0 && fault is not null)
+        {
+            ExceptionDispatchInfo.Throw(fault);
+        }
     }
 
     private async Task PrepareAsync(Server server, CancellationToken cancellationToken)
     {
-        try
+        var found = await bootstrap.IdentifyAsync(server.Name, cancellationToken);
+        if (!await register.TryRecordClusterAsync(server.Name, found.Cluster, cancellationToken))
         {
-            await bootstrap.PrepareAsync(server.Name, cancellationToken);
-        }
-        catch (Exception e)
-            when (servers.All.Count > 1 && e is NpgsqlException { IsTransient: true } or TimeoutException)
-        {
-            // One server that is down must not keep the tenants of the others from being served.
-            ServerUnreachable(logger, e, server.Name);
-            return;
+            throw new MigrationException(
+                $"Server '{server.Name}' is the same PostgreSQL cluster as another registered server. Nothing was changed on it."
+            );
         }
 
+        await bootstrap.PrepareAsync(server.Name, cancellationToken);
         await selfTest.EnsureAsync(server.Name, names.SharedDatabase, cancellationToken);
         await selfTest.EnsureAsync(server.Name, names.SchemaDatabase, cancellationToken);
+        if (PostgresVersions.KnownFault(found.Version) is { } known)
+        {
+            ServerHasFault(logger, server.Name, known);
+        }
+
         ServerReady(logger, server.Name);
     }
-
-    private static Server Read(NpgsqlDataReader row) =>
-        new(row.GetString(0), row.GetString(1), row.GetString(2), row.GetString(3), row.GetInt32(4), row.GetBoolean(5));
 
     [LoggerMessage(1002, LogLevel.Information, "Server {Server} is ready.")]
     private static partial void ServerReady(ILogger logger, string server);
@@ -163,7 +135,10 @@ public sealed partial class PlatformStartup(
     [LoggerMessage(
         1003,
         LogLevel.Error,
-        "Server {Server} cannot be reached; its tenants are unavailable until it can, the others are served."
+        "Server {Server} could not be prepared; its tenants may be unavailable, the others are served."
     )]
-    private static partial void ServerUnreachable(ILogger logger, Exception exception, string server);
+    private static partial void ServerUnavailable(ILogger logger, Exception exception, string server);
+
+    [LoggerMessage(1004, LogLevel.Warning, "Server {Server} is served all the same: {Fault}")]
+    private static partial void ServerHasFault(ILogger logger, string server, string fault);
 }

@@ -15,23 +15,30 @@ public sealed class ServerBootstrap(
     IOptions<IsolationOptions> isolation
 )
 {
-    private static readonly Version Minimum = new(15, 0);
-
     /// <summary>What the comment of a template database says when it is current.</summary>
     internal static string TemplateVersion => $"host {MigrationSet.Host.Latest}, tenant {MigrationSet.Tenant.Latest}";
+
+    /// <summary>Which cluster a server is (two names may lead to one), and its version. Changes nothing.</summary>
+    internal async Task<(string Cluster, Version Version)> IdentifyAsync(
+        string server,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var connection = await OpenMaintenanceAsync(server, cancellationToken);
+        await using var command = new NpgsqlCommand(
+            "SELECT system_identifier::text FROM pg_control_system()",
+            connection
+        );
+        return ((string)(await command.ExecuteScalarAsync(cancellationToken))!, connection.PostgreSqlVersion);
+    }
 
     /// <summary>Prepares a registered server.</summary>
     /// <exception cref="MigrationException">The server is too old, or its databases do not fit this program.</exception>
     public async Task PrepareAsync(string server, CancellationToken cancellationToken)
     {
         var known = servers[server];
-        var maintenance = new PgIdentifier(
-            new NpgsqlConnectionStringBuilder(known.ConnectionString).Database is { Length: > 0 } name
-                ? name
-                : "postgres"
-        );
-        await using var connection = await servers.OpenAsync(server, maintenance, SessionRole.Admin, cancellationToken);
-        if (connection.PostgreSqlVersion < Minimum)
+        await using var connection = await OpenMaintenanceAsync(server, cancellationToken);
+        if (PostgresVersions.IsTooOld(connection.PostgreSqlVersion))
         {
             throw new MigrationException(
                 $"Server '{server}' runs PostgreSQL {connection.PostgreSqlVersion}; 15 or newer is needed. Nothing was changed."
@@ -96,6 +103,13 @@ public sealed class ServerBootstrap(
             schema,
             cancellationToken
         );
+    }
+
+    private Task<NpgsqlConnection> OpenMaintenanceAsync(string server, CancellationToken cancellationToken)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(servers[server].ConnectionString);
+        var database = new PgIdentifier(settings.Database is { Length: > 0 } name ? name : "postgres");
+        return servers.OpenAsync(server, database, SessionRole.Admin, cancellationToken);
     }
 
     private async Task PrepareDatabaseAsync(

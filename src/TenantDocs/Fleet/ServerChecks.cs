@@ -11,7 +11,6 @@ public sealed class ServerChecks(OperatorConnections connections, DatabaseNames 
 {
     // Databases of single tenants are examined one connection each: a sample says whether something is generally wrong.
     private const int Sample = 25;
-    private static readonly Version Fixed = new(15, 14);
 
     private const string ServerSql = """
         SELECT current_setting('wal_level'),
@@ -92,13 +91,8 @@ public sealed class ServerChecks(OperatorConnections connections, DatabaseNames 
         await using var connection = await connections.OpenMaintenanceAsync(server, cancellationToken);
         var version = connection.PostgreSqlVersion;
         add("server-reachable", CheckStatus.Ok, $"PostgreSQL {version} answers.");
-        add(
-            "version",
-            version.Major > 15 || version >= Fixed ? CheckStatus.Ok : CheckStatus.Warning,
-            version.Major > 15 || version >= Fixed
-                ? $"PostgreSQL {version}."
-                : $"PostgreSQL {version} has known faults in row-level security (CVE-2025-8713); update to 15.14 or newer."
-        );
+        var fault = PostgresVersions.KnownFault(version);
+        add("version", fault is null ? CheckStatus.Ok : CheckStatus.Warning, fault ?? $"PostgreSQL {version}.");
         await using var command = new NpgsqlCommand(ServerSql, connection);
         command.Parameters.Add(SqlValue.Of(names.TemplateDatabase.Name));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);

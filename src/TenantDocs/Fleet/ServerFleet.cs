@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Database;
@@ -8,10 +10,20 @@ using TenantDocs.Provisioning;
 namespace TenantDocs.Fleet;
 
 /// <summary>Registers servers and takes them out of use for new tenants.</summary>
-public sealed partial class ServerFleet(CatalogDatabase catalog, PlatformStartup startup, TenantPlacing placing)
+public sealed partial class ServerFleet(
+    CatalogDatabase catalog,
+    ServerRegister register,
+    DatabaseNames names,
+    TenantPlacing placing,
+    IOptions<IsolationOptions> isolation,
+    ILogger<ServerFleet> logger
+)
 {
-    /// <summary>Registers a server and makes it ready to hold tenants.</summary>
-    /// <returns>409 <c>duplicate</c>; 400 when it cannot be reached or does not fit. Nothing is registered then.</returns>
+    /// <summary>Makes a server ready to hold tenants, then registers it.</summary>
+    /// <returns>
+    /// 409 <c>duplicate</c>, also for a cluster that is registered under another name; 400 when it cannot be reached or
+    /// does not fit. Nothing is registered then.
+    /// </returns>
     public async Task<Result<ServerLoad>> AddAsync(
         string name,
         ServerOptions options,
@@ -20,16 +32,27 @@ public sealed partial class ServerFleet(CatalogDatabase catalog, PlatformStartup
     {
         if (await FindAsync(name, cancellationToken) is not null)
         {
-            return new Error(ErrorKind.Conflict, "duplicate", "A server of this name is registered already.");
+            return ServerRegister.NameTaken;
         }
 
-        if (await TryReachAsync(name, options, cancellationToken) is { } unreachable)
+        var candidate = register.Draft(new ServerRegistration(name, options));
+        // On connections of its own: what is not ready must not be known to anybody.
+        var connections = new ServerConnections();
+        connections.Register(candidate);
+        var bootstrap = new ServerBootstrap(connections, names, isolation);
+        var cluster = await IdentifyAsync(bootstrap, name, cancellationToken);
+        if (cluster.Error is { } unreachable)
         {
             return unreachable;
         }
 
-        await startup.AddServerAsync(new ServerRegistration(name, options), cancellationToken);
-        return (await FindAsync(name, cancellationToken))!;
+        var refused = await register.TryAddAsync(
+            candidate,
+            cluster.Value,
+            () => PrepareAsync(bootstrap, new IsolationSelfTest(connections), name, cancellationToken),
+            cancellationToken
+        );
+        return refused is not null ? refused : (await FindAsync(name, cancellationToken))!;
     }
 
     /// <summary>Says whether new tenants may be placed on a server; those that are there stay.</summary>
@@ -49,7 +72,7 @@ public sealed partial class ServerFleet(CatalogDatabase catalog, PlatformStartup
             }
         }
 
-        await startup.LoadServersAsync(cancellationToken);
+        await register.LoadAsync(cancellationToken);
         return (await FindAsync(name, cancellationToken))!;
     }
 
@@ -62,31 +85,55 @@ public sealed partial class ServerFleet(CatalogDatabase catalog, PlatformStartup
     private async Task<ServerLoad?> FindAsync(string name, CancellationToken cancellationToken) =>
         (await placing.LoadAsync(cancellationToken)).FirstOrDefault(s => s.Name == name);
 
-    // On a registry of its own: what cannot be reached must not be known to anybody.
-    private static async Task<Error?> TryReachAsync(
+    private static async Task<Result<string>> IdentifyAsync(
+        ServerBootstrap bootstrap,
         string name,
-        ServerOptions options,
         CancellationToken cancellationToken
     )
     {
         try
         {
-            var candidate = new ServerConnections();
-            candidate.Register(new Server(name, options.Region, options.ConnectionString, "", options.Capacity, false));
-            await using var connection = await candidate.OpenAsync(
-                name,
-                new PgIdentifier("postgres"),
-                SessionRole.Admin,
-                cancellationToken
-            );
-            return connection.PostgreSqlVersion.Major >= 15
-                ? null
-                : Error.Invalid("connectionString", "The server is older than PostgreSQL 15.");
+            var found = await bootstrap.IdentifyAsync(name, cancellationToken);
+            return PostgresVersions.IsTooOld(found.Version)
+                ? Error.Invalid("connectionString", "The server is older than PostgreSQL 15.")
+                : found.Cluster;
         }
-        catch (Exception e) when (e is NpgsqlException or ArgumentException or TimeoutException)
+        catch (Exception) when (!cancellationToken.IsCancellationRequested)
         {
-            // The driver's text may repeat the connection string: it stays here.
+            // Whatever the driver makes of a text that people wrote: a file that is missing, settings that exclude each
+            // other. Its words may repeat the connection string: they stay here.
             return Error.Invalid("connectionString", "No PostgreSQL server answers there as an administrator.");
         }
     }
+
+    private async Task<Error?> PrepareAsync(
+        ServerBootstrap bootstrap,
+        IsolationSelfTest selfTest,
+        string name,
+        CancellationToken cancellationToken
+    )
+    {
+        try
+        {
+            await bootstrap.PrepareAsync(name, cancellationToken);
+            await selfTest.EnsureAsync(name, names.SharedDatabase, cancellationToken);
+            await selfTest.EnsureAsync(name, names.SchemaDatabase, cancellationToken);
+            return null;
+        }
+        catch (Exception e) when (!cancellationToken.IsCancellationRequested)
+        {
+            ServerUnfit(logger, e, name);
+            var cause = e switch
+            {
+                PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } =>
+                    "the role lacks a privilege there: it must be a superuser, or may create roles and databases",
+                TenantIsolationException => "its databases are not safely isolated, which the log describes",
+                _ => "the log describes why",
+            };
+            return Error.Invalid("connectionString", $"The server could not be made ready for tenants: {cause}.");
+        }
+    }
+
+    [LoggerMessage(1005, LogLevel.Warning, "Server {Server} could not be made ready and was not registered.")]
+    private static partial void ServerUnfit(ILogger logger, Exception exception, string server);
 }

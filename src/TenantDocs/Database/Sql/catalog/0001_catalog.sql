@@ -12,7 +12,9 @@ CREATE TABLE servers (
     role_secret text NOT NULL,
     capacity int NOT NULL CHECK (capacity > 0),
     status text NOT NULL DEFAULT 'active' CHECK (status IN ('active', 'draining')),
-    created_at timestamptz NOT NULL
+    created_at timestamptz NOT NULL,
+    -- PostgreSQL's system identifier, once it was reached: two names may lead to one cluster.
+    cluster text
 );
 
 CREATE TABLE tenants (
@@ -212,3 +214,13 @@ END
 $$;
 CREATE TRIGGER tenants_changed AFTER INSERT OR UPDATE ON tenants FOR EACH ROW EXECUTE FUNCTION tenant_changed('id');
 CREATE TRIGGER placements_changed AFTER INSERT OR UPDATE ON placements FOR EACH ROW EXECUTE FUNCTION tenant_changed('tenant_id');
+
+-- Every node knows the servers; this tells them of a new one, and of one that is reached or used another way.
+CREATE FUNCTION server_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_catalog.pg_notify('tenantdocs_servers', NEW.name);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER servers_changed AFTER INSERT OR UPDATE OF region, connection_string, role_secret, capacity, status ON servers
+    FOR EACH ROW EXECUTE FUNCTION server_changed();
