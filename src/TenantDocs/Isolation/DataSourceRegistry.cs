@@ -11,11 +11,14 @@ namespace TenantDocs.Isolation;
 /// </summary>
 /// <remarks>
 /// Each pool is charged for the most connections it had leased at once since it was last cleared: an upper bound of what
-/// it can hold open. A pool that needs one more when the budget is spent takes it from the least recently used pool that
-/// has idle ones (that pool is cleared); when none has, the caller waits its turn. Proof: DataSourceRegistryTests.
+/// it can hold open. When the budget is spent, a pool that holds none takes from the least recently used pool that has
+/// idle ones (that pool is cleared). A pool that holds some waits for one of its own instead, unless another one's are
+/// unused or clearly too many: else busy databases would take each other's connections at every request, and opening one
+/// costs thirty reads. When there is nothing to take, the caller waits its turn. Proof: DataSourceRegistryTests.
 /// </remarks>
 public sealed class DataSourceRegistry : IAsyncDisposable
 {
+    private static readonly TimeSpan Unused = TimeSpan.FromSeconds(1);
     private readonly ServerConnections _servers;
     private readonly IsolationOptions _options;
     private readonly Lock _lock = new();
@@ -31,7 +34,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
     {
         _servers = servers;
         _options = options.Value;
-        _idle = new Timer(_ => PruneIdle(), null, TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(30));
+        _idle = new Timer(_ => Tend(), null, Unused, Unused);
     }
 
     /// <summary>Upper bound of the server connections held open now; never above the budget.</summary>
@@ -194,9 +197,8 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         {
             MaxPoolSize = _options.MaxConnectionsPerDatabase,
             MinPoolSize = 0,
-            // Not 0: then Npgsql would not use statements that are prepared explicitly either (the gate, below).
-            MaxAutoPrepare = Math.Max(1, isolation.AutoPreparedStatements),
-            AutoPrepareMinUsages = isolation.AutoPreparedStatements > 0 ? 2 : int.MaxValue,
+            MaxAutoPrepare = 64,
+            AutoPrepareMinUsages = 2,
             SearchPath = isolation.SearchPath,
             ConnectionIdleLifetime = Math.Max(1, (int)_options.IdleLifetime.TotalSeconds),
             // A backend keeps about 70 KB for every schema it has touched, and DISCARD ALL does not free it.
@@ -213,15 +215,6 @@ public sealed class DataSourceRegistry : IAsyncDisposable
 #pragma warning restore RS0030
         // Only built-in types are used; loading each database's types costs a query per new pool (7–150 ms).
         builder.ConfigureTypeLoading(types => types.EnableTypeLoading(false));
-        if (isolation.AutoPreparedStatements == 0)
-        {
-            // The gate always runs under the search_path that connections start with, so its plan stays good.
-            builder.UsePhysicalConnectionInitializer(
-                connection => TenantSession.PrepareGatesAsync(connection).GetAwaiter().GetResult(),
-                TenantSession.PrepareGatesAsync
-            );
-        }
-
         return builder.Build();
     }
 
@@ -231,7 +224,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         {
             if (
                 pool.Charged >= _options.MaxConnectionsPerDatabase
-                || (_charged >= _options.ConnectionBudget && !TryReclaim())
+                || (_charged >= _options.ConnectionBudget && !TryReclaim(pool))
             )
             {
                 return false;
@@ -245,12 +238,12 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         return true;
     }
 
-    private bool TryReclaim()
+    private bool TryReclaim(Pool taker)
     {
         for (var node = _byUse.First; node is not null; node = node.Next)
         {
             var pool = node.Value;
-            if (pool.Charged > pool.Leased)
+            if (pool.Charged > pool.Leased && MayTake(taker, pool))
             {
                 _charged -= pool.Charged - pool.Leased;
                 pool.Charged = pool.Leased;
@@ -263,8 +256,13 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         return false;
     }
 
-    // In order: nobody behind a waiter for the budget may overtake it. A waiter whose database is at its own limit holds
-    // up nobody but those of the same database: one busy tenant must not make the others wait.
+    private static bool MayTake(Pool taker, Pool pool) =>
+        taker.Charged == 0
+        || pool.Charged >= 2 * (taker.Charged + 1)
+        || Stopwatch.GetElapsedTime(pool.LastUsed) >= Unused;
+
+    // In order: nobody behind a waiter for the budget may overtake it. A waiter whose database holds connections waits for
+    // those and holds up nobody but those of the same database: one busy tenant must not make the others wait.
     private void ServeWaiters()
     {
         var budgetSpent = false;
@@ -304,8 +302,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         return false;
     }
 
-    private bool WaitsForBudget(Pool pool) =>
-        pool.Leased == pool.Charged && pool.Charged < _options.MaxConnectionsPerDatabase;
+    private static bool WaitsForBudget(Pool pool) => pool.Charged == 0;
 
     private async Task WaitAsync(Waiter waiter, CancellationToken cancellationToken)
     {
@@ -334,10 +331,12 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         }
     }
 
-    private void PruneIdle()
+    // What was in use when somebody asked for it may be unused a second later, without anybody coming back with a lease.
+    private void Tend()
     {
         lock (_lock)
         {
+            ServeWaiters();
             var idle = _pools
                 .Values.Where(p =>
                     p is { Leased: 0, Waiting: 0 } && Stopwatch.GetElapsedTime(p.LastUsed) > _options.IdleLifetime

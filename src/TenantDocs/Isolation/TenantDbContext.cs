@@ -106,7 +106,7 @@ internal sealed class GateInterceptor : DbCommandInterceptor
         var session = SessionOf(eventData, command);
         await using var batch = new NpgsqlBatch(session.Connection);
         batch.BatchCommands.Add(session.Gate());
-        var query = new NpgsqlBatchCommand(command.CommandText);
+        var query = new NpgsqlBatchCommand(session.TextOf(command.CommandText));
         foreach (NpgsqlParameter parameter in command.Parameters)
         {
             query.Parameters.Add(parameter.Clone());

@@ -50,14 +50,13 @@ public sealed class TenantSession
     internal NpgsqlBatchCommand Gate() =>
         Gate(Mode is SessionMode.Read ? EnterRead : EnterWrite, Tenant.Id.Value, Tenant.Placement.Epoch);
 
-    /// <summary>Prepares both gates on a new connection, for pools that prepare nothing else.</summary>
-    internal static async Task PrepareGatesAsync(NpgsqlConnection connection)
-    {
-        await using var batch = new NpgsqlBatch(connection);
-        batch.BatchCommands.Add(Gate(EnterRead, Guid.Empty, 0));
-        batch.BatchCommands.Add(Gate(EnterWrite, Guid.Empty, 0));
-        await batch.PrepareAsync();
-    }
+    /// <summary>
+    /// The text under which connections keep a statement prepared. Where <c>search_path</c> alternates, each schema has
+    /// its own: PostgreSQL plans a prepared statement anew whenever it runs under another path than the time before
+    /// (https://www.postgresql.org/docs/current/sql-prepare.html).
+    /// </summary>
+    internal string TextOf(string sql) =>
+        Tenant.Placement.Isolation is IsolationModel.Schema ? $"{sql}\n-- {Tenant.Placement.Schema.Name}" : sql;
 
     private static NpgsqlBatchCommand Gate(string sql, Guid tenant, long epoch) =>
         new(sql)
@@ -73,10 +72,12 @@ public sealed class TenantSession
 /// <summary>A gated batch. Positional parameters ($1, $2, …) only: they need no rewriting of the text.</summary>
 public sealed class TenantBatch : IAsyncDisposable
 {
+    private readonly TenantSession _session;
     private readonly NpgsqlBatch _batch;
 
     internal TenantBatch(TenantSession session)
     {
+        _session = session;
         _batch = new NpgsqlBatch(session.Connection);
         _batch.BatchCommands.Add(session.Gate());
     }
@@ -84,7 +85,7 @@ public sealed class TenantBatch : IAsyncDisposable
     /// <summary>Adds a statement. <paramref name="sql"/> is a constant; values go into <paramref name="parameters"/>.</summary>
     public TenantBatch Add(string sql, params ReadOnlySpan<NpgsqlParameter> parameters)
     {
-        var command = new NpgsqlBatchCommand(sql);
+        var command = new NpgsqlBatchCommand(_session.TextOf(sql));
         foreach (var parameter in parameters)
         {
             command.Parameters.Add(parameter);

@@ -76,7 +76,7 @@ public sealed class DataSourceRegistryTests(AttackGround ground)
     }
 
     [Fact]
-    public async Task Who_waits_longest_is_served_first()
+    public async Task Who_waits_longest_is_served_first_and_who_holds_some_waits_for_its_own()
     {
         var tenants = await PlaceAsync(IsolationModel.Database, 3);
         await using var engine = Engine(budget: 4, perDatabase: 4, seconds: 60);
@@ -97,7 +97,8 @@ public sealed class DataSourceRegistryTests(AttackGround ground)
         await held.Pop().DisposeAsync();
         await Task.WhenAll(waiting);
 
-        Assert.Equal(Enumerable.Range(0, 6), served);
+        // The fourth is of the database that held all: it gets what the others have left unused.
+        Assert.Equal([0, 1, 2, 4, 5, 3], served);
         while (held.TryPop(out var lease))
         {
             await lease.DisposeAsync();
@@ -108,6 +109,38 @@ public sealed class DataSourceRegistryTests(AttackGround ground)
             await using var lease = await renting;
             served.Enqueue(place);
         }
+    }
+
+    [Fact]
+    public async Task Busy_databases_do_not_take_each_others_connections()
+    {
+        var tenants = await PlaceAsync(IsolationModel.Database, 2);
+        await using var engine = Engine(budget: 4, perDatabase: 4, seconds: 60);
+        var (one, two) = (new List<ConnectionLease>(), new List<ConnectionLease>());
+        for (var i = 0; i < 2; i++)
+        {
+            one.Add(await engine.RentAsync(tenants[0]));
+            two.Add(await engine.RentAsync(tenants[1]));
+        }
+
+        await two[0].DisposeAsync();
+        await using (await engine.RentAsync(tenants[1])) { } // in use a moment ago
+        var third = engine.RentAsync(tenants[0]).AsTask();
+        Assert.False(third.IsCompleted);
+
+        // One of its own serves it at once,
+        await one[0].DisposeAsync();
+        await using (await third.WaitAsync(TimeSpan.FromSeconds(20), AttackGround.Stop)) { }
+
+        // and what the other has left unused does after a while.
+        one[0] = await engine.RentAsync(tenants[0]);
+        await using (await engine.RentAsync(tenants[0]).AsTask().WaitAsync(TimeSpan.FromSeconds(20), AttackGround.Stop))
+        {
+            Assert.Equal(4, engine.Registry.Charged);
+        }
+
+        one.Add(two[1]);
+        one.ForEach(l => l.DisposeAsync().AsTask().Wait(AttackGround.Stop));
     }
 
     [Fact]
