@@ -36,9 +36,9 @@ internal sealed record Settings
 
     public int Connections => 16;
 
-    public int Rounds => Quick ? 3 : 9;
+    public int Rounds => Quick ? 3 : 7;
 
-    public double Seconds => Quick ? 1.5 : 4;
+    public double Seconds => Quick ? 1.5 : 3;
 
     public TimeSpan LongestWarmUp => TimeSpan.FromSeconds(Quick ? 20 : 60);
 

@@ -55,7 +55,13 @@ internal sealed class ApiHost : IDisposable
     /// <param name="cluster">Holds catalog and tenants.</param>
     /// <param name="prefix">Of its databases.</param>
     /// <param name="server">How tenants' databases are reached, where not like the catalog (through a counting proxy).</param>
-    public static async Task<ApiHost> StartAsync(Cluster cluster, string prefix, string? server = null)
+    /// <param name="budget">Server connections; null = as users get it.</param>
+    public static async Task<ApiHost> StartAsync(
+        Cluster cluster,
+        string prefix,
+        string? server = null,
+        int? budget = null
+    )
     {
         var port = ChildProcess.FreePort();
         var environment = new Dictionary<string, string>
@@ -70,6 +76,11 @@ internal sealed class ApiHost : IDisposable
             ["ASPNETCORE_ENVIRONMENT"] = "Production",
             ["Urls"] = $"http://127.0.0.1:{port}",
         };
+        if (budget is { } connections)
+        {
+            environment["Isolation__ConnectionBudget"] = $"{connections}";
+        }
+
         var start = Stopwatch.GetTimestamp();
         var process = ChildProcess.Start(ChildProcess.Api, [], environment);
         process.DrainOutput();
