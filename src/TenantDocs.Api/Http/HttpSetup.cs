@@ -11,6 +11,7 @@ internal static class HttpSetup
     // Above the largest body that is read: what is too large is still received for a while and thrown away, so that the
     // client gets to read the refusal instead of a broken connection.
     private const int KestrelBodies = 4;
+    private const int KestrelHeads = 4;
 
     public static IServiceCollection AddHttp(this IServiceCollection services, IConfiguration configuration)
     {
@@ -67,8 +68,14 @@ internal static class HttpSetup
     {
         kestrel.AddServerHeader = false;
         kestrel.Limits.MaxRequestBodySize = (long)http.MaxBodyBytes * KestrelBodies;
-        kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
-        kestrel.Limits.MaxRequestLineSize = 16 * 1024;
+        // Kestrel refuses without a body; what it lets through is judged by RequestSize, with a problem.
+        kestrel.Limits.MaxRequestHeadersTotalSize = RequestSize.MostHeaderBytes * KestrelHeads;
+        kestrel.Limits.MaxRequestHeaderCount = RequestSize.MostHeaders * KestrelHeads;
+        kestrel.Limits.MaxRequestLineSize = RequestSize.MostLineBytes * KestrelHeads;
+        kestrel.Limits.MaxRequestBufferSize = Math.Max(
+            kestrel.Limits.MaxRequestBufferSize ?? 0,
+            kestrel.Limits.MaxRequestLineSize + kestrel.Limits.MaxRequestHeadersTotalSize
+        );
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
     }
 }

@@ -11,7 +11,7 @@ namespace TenantDocs.Api.Http;
 internal sealed record ProblemKind(string Code, int Status, string Title, string Meaning, string Remedy);
 
 /// <summary>All problems, readable at <c>/problems</c>. A code is a contract with clients: never renamed.</summary>
-internal static class ProblemCatalogue
+internal static partial class ProblemCatalogue
 {
     private const string FixRequest = "Correct the request and send it again.";
     private const string Wait = "Wait as long as Retry-After says, then send the same request again.";
@@ -132,13 +132,6 @@ internal static class ProblemCatalogue
             "Choose another, or change what exists."
         ),
         new(
-            "slug-taken",
-            409,
-            "The slug is taken",
-            "Another tenant has this slug, or it is reserved for the platform.",
-            "Choose another slug."
-        ),
-        new(
             "not-deleted",
             409,
             "It is not in the trash",
@@ -153,20 +146,6 @@ internal static class ProblemCatalogue
             Wait
         ),
         new(
-            "operation-in-progress",
-            409,
-            "Another operation is running",
-            "A tenant has one operation at a time, and one is not finished.",
-            "Wait for that operation, or cancel it."
-        ),
-        new(
-            "operation-not-cancellable",
-            409,
-            "The operation cannot be cancelled",
-            "It is finished, or past the point of no return.",
-            "Look at the operation's state."
-        ),
-        new(
             "invalid-state",
             409,
             "Not in this state",
@@ -179,20 +158,6 @@ internal static class ProblemCatalogue
             "No server has room",
             "No server takes another tenant: all are full or draining.",
             "Register a server, or stop draining one."
-        ),
-        new(
-            "operation-failed",
-            500,
-            "The operation failed",
-            "A long-running operation gave up; `detail` says in which phase, why, and what is left.",
-            "Mend the cause and ask for it again."
-        ),
-        new(
-            "nothing-to-change",
-            409,
-            "Nothing to change",
-            "It already is as the request asks.",
-            "Nothing needs to be done."
         ),
         new(
             "gone",
@@ -314,6 +279,7 @@ internal static class ProblemCatalogue
             "The tenant's data is out of reach for a short time. Nothing was changed.",
             Wait
         ),
+        .. OfOperations,
     ];
 
     public static FrozenDictionary<string, ProblemKind> ByCode { get; } = All.ToFrozenDictionary(k => k.Code);

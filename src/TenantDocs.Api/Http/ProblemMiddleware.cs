@@ -8,6 +8,12 @@ internal sealed partial class ProblemMiddleware(RequestDelegate next, ILogger<Pr
     public async Task InvokeAsync(HttpContext context)
     {
         Stamp(context);
+        if (RequestSize.Judge(context) is { } tooLarge)
+        {
+            await Problems.WriteAsync(context, tooLarge);
+            return;
+        }
+
         try
         {
             await next(context);

@@ -7,8 +7,6 @@ namespace TenantDocs.Api.Http;
 /// <summary>Requests per second and at once, per tenant and node, from the tenant's tier. Costs nothing where there is no limit.</summary>
 internal sealed class TenantLimits : IAsyncDisposable
 {
-    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(100);
-
     private readonly PartitionedRateLimiter<Limited> _rates = PartitionedRateLimiter.Create<Limited, Limited>(limited =>
         RateLimitPartition.GetTokenBucketLimiter(limited, l => Bucket(l.Limit))
     );
@@ -51,15 +49,19 @@ internal sealed class TenantLimits : IAsyncDisposable
         await _concurrency.DisposeAsync();
     }
 
-    private static TokenBucketRateLimiterOptions Bucket(int rate) =>
-        new()
+    // A slow rate comes as single tokens, a fast one in about ten parts a second; the period makes up for the part that
+    // does not divide, so that the rate is the one that the header says.
+    internal static TokenBucketRateLimiterOptions Bucket(int rate)
+    {
+        var tokens = Math.Max(1, rate / 10);
+        return new TokenBucketRateLimiterOptions
         {
             TokenLimit = rate,
             QueueLimit = 0,
-            // A slow rate comes as single tokens, a fast one in ten parts a second.
-            ReplenishmentPeriod = rate < 10 ? TimeSpan.FromSeconds(1) / rate : Tick,
-            TokensPerPeriod = Math.Max(1, rate / 10),
+            TokensPerPeriod = tokens,
+            ReplenishmentPeriod = TimeSpan.FromSeconds(1) * tokens / rate,
         };
+    }
 
     // The limit is part of the key: a tenant that changes its tier gets a new limiter.
     private readonly record struct Limited(TenantId Tenant, int Limit);
