@@ -24,13 +24,17 @@ internal sealed class TextDiff
     // a correct diff, only not the shortest one.
     private const int MostLinesCompared = 6000;
 
+    // Memory: each line is some objects here and twice in the answer. Two versions that differ in more are to be read whole.
+    public const int MostLines = 100_000;
+
+    private readonly int _firstLine;
     private readonly string[] _old;
     private readonly string[] _new;
     private readonly List<(int Old, int OldCount, int New, int NewCount)> _blocks;
 
-    private TextDiff(string[] old, string[] @new, List<(int, int, int, int)> blocks)
+    private TextDiff(int firstLine, string[] old, string[] @new, List<(int, int, int, int)> blocks)
     {
-        (_old, _new, _blocks) = (old, @new, blocks);
+        (_firstLine, _old, _new, _blocks) = (firstLine, old, @new, blocks);
         Hunks = MakeHunks();
     }
 
@@ -40,9 +44,18 @@ internal sealed class TextDiff
 
     public IReadOnlyList<DiffHunk> Hunks { get; }
 
-    public static TextDiff Of(string old, string @new)
+    /// <summary>Null when the part in which the texts differ has more than <see cref="MostLines"/> lines.</summary>
+    public static TextDiff? Of(string old, string @new)
     {
-        var (before, after) = (old.Split('\n'), @new.Split('\n'));
+        var (from, oldEnd, newEnd) = ChangedPart(old, @new);
+        var oldPart = old.AsSpan(from, oldEnd - from);
+        var newPart = @new.AsSpan(from, newEnd - from);
+        if (oldPart.Count('\n') + newPart.Count('\n') > MostLines)
+        {
+            return null;
+        }
+
+        var (before, after) = (oldPart.ToString().Split('\n'), newPart.ToString().Split('\n'));
         var start = before.AsSpan().CommonPrefixLength(after);
         var most = Math.Min(before.Length, after.Length) - start;
         var end = 0;
@@ -53,8 +66,38 @@ internal sealed class TextDiff
 
         var left = before.AsSpan(start, before.Length - start - end);
         var right = after.AsSpan(start, after.Length - start - end);
-        return new TextDiff(before, after, Compare(left, right, start));
+        return new TextDiff(old.AsSpan(0, from).Count('\n'), before, after, Compare(left, right, start));
     }
+
+    /// <summary>Where the texts differ, in whole lines with the context around: the same start in both, and an end in each.</summary>
+    private static (int From, int OldEnd, int NewEnd) ChangedPart(string old, string @new)
+    {
+        var same = old.AsSpan().CommonPrefixLength(@new);
+        var from = LineStart(old, same);
+        var most = Math.Min(old.Length, @new.Length) - from;
+        var tail = 0;
+        while (tail < most && old[^(tail + 1)] == @new[^(tail + 1)])
+        {
+            tail++;
+        }
+
+        // The end of the line in which the common end begins, and the lines after it that are shown around.
+        var end = old.Length - tail;
+        for (var line = 0; line <= Context && end < old.Length; line++)
+        {
+            var next = old.IndexOf('\n', line == 0 ? end : end + 1);
+            end = next < 0 ? old.Length : next;
+        }
+
+        for (var line = 0; line < Context && from > 0; line++)
+        {
+            from = LineStart(old, from - 1);
+        }
+
+        return (from, end, @new.Length - (old.Length - end));
+    }
+
+    private static int LineStart(string text, int at) => at == 0 ? 0 : text.LastIndexOf('\n', at - 1) + 1;
 
     /// <summary>The difference in the form that patch reads; empty when the texts are equal.</summary>
     public string ToUnified(string oldName, string newName)
@@ -149,7 +192,13 @@ internal sealed class TextDiff
         Add(' ', _old, at, Math.Min(Context, _old.Length - at));
         var oldLines = lines.Count(l => l.Sign is not '+');
         var newLines = lines.Count(l => l.Sign is not '-');
-        return new DiffHunk(oldLines > 0 ? old + 1 : old, oldLines, newLines > 0 ? @new + 1 : @new, newLines, lines);
+        return new DiffHunk(
+            _firstLine + old + (oldLines > 0 ? 1 : 0),
+            oldLines,
+            _firstLine + @new + (newLines > 0 ? 1 : 0),
+            newLines,
+            lines
+        );
 
         void Add(char sign, string[] source, int start, int count)
         {

@@ -8,6 +8,9 @@ namespace TenantDocs.Documents;
 /// </summary>
 internal static class DocumentListSql
 {
+    /// <summary>Once the documents before have more bytes than this, a page with bodies ends.</summary>
+    private const long MaxPageBytes = 16 * 1024 * 1024;
+
     private static readonly FrozenDictionary<Shape, string> Texts = Shapes().ToFrozenDictionary(s => s, Build);
 
     public static string For(DocumentQuery query) =>
@@ -51,7 +54,7 @@ internal static class DocumentListSql
                 or DocumentSort.TitleDescending;
         var (way, beyond) = descending ? ("DESC", "<") : ("ASC", ">");
         return $"""
-            SELECT {DocumentSql.Columns}{(shape.Body ? ", d.body" : "")}
+            SELECT {DocumentSql.Columns}{(shape.Body ? Body($"{key} {way}, d.id {way}") : "")}
               FROM documents AS d
              WHERE d.tenant_id = $1
                AND d.deleted_at {(shape.Trashed ? "IS NOT NULL" : "IS NULL")}
@@ -63,6 +66,11 @@ internal static class DocumentListSql
              LIMIT $2
             """;
     }
+
+    // A page of large bodies would be read whole and mostly thrown away: beyond the page's bytes the server leaves them out.
+    // The first row always has its body, so that each page goes on.
+    private static string Body(string order) =>
+        $", CASE WHEN sum(d.bytes) OVER (ORDER BY {order} ROWS UNBOUNDED PRECEDING) - d.bytes <= {MaxPageBytes} THEN d.body END";
 
     // The table of tags holds live documents only; the trash is small and has its own index.
     private static string TagFilter(bool trashed) =>

@@ -20,6 +20,9 @@ internal static class DocumentReading
         }
     }
 
+    /// <summary>True for a row whose body was left out because the page is full.</summary>
+    public static bool LacksBody(NpgsqlDataReader reader) => reader.IsDBNull(BodyColumn);
+
     public static Document Read(NpgsqlDataReader reader, Guid tenant, bool body)
     {
         Guard(reader, tenant);

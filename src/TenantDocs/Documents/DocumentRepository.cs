@@ -13,9 +13,6 @@ internal sealed partial class DocumentRepository(
     TimeProvider time
 ) : IDocumentRepository
 {
-    // A page of large bodies ends early rather than taking the memory of two hundred of them.
-    private const long MaxPageBytes = 16 * 1024 * 1024;
-
     public Task<Document?> FindAsync(Tenant tenant, Guid id, bool trashed, CancellationToken cancellationToken) =>
         sessions.ReadAsync(
             tenant,
@@ -115,17 +112,14 @@ internal sealed partial class DocumentRepository(
     )
     {
         var items = new List<Document>(Math.Min(query.Limit, 64));
-        var bytes = 0L;
         while (await reader.ReadAsync(token))
         {
-            if (items.Count == query.Limit || bytes > MaxPageBytes)
+            if (items.Count == query.Limit || (query.IncludeBody && DocumentReading.LacksBody(reader)))
             {
                 return new Page<Document, DocumentPosition>(items, PositionOf(items[^1], query.Sort));
             }
 
-            var document = DocumentReading.Read(reader, tenant.Id.Value, query.IncludeBody);
-            bytes += document.Content.Body?.Length ?? 0;
-            items.Add(document);
+            items.Add(DocumentReading.Read(reader, tenant.Id.Value, query.IncludeBody));
         }
 
         return new Page<Document, DocumentPosition>(items, null);

@@ -7,7 +7,7 @@ public class TextDiffTests
     [Fact]
     public void Equal_texts_have_no_difference()
     {
-        var diff = TextDiff.Of("a\nb", "a\nb");
+        var diff = Diff("a\nb", "a\nb");
         Assert.Empty(diff.Hunks);
         Assert.Equal("", diff.ToUnified("old", "new"));
     }
@@ -15,7 +15,7 @@ public class TextDiffTests
     [Fact]
     public void A_changed_line_stands_between_three_lines_on_each_side()
     {
-        var diff = TextDiff.Of("1\n2\n3\n4\n5\n6\n7\n8\n9", "1\n2\n3\n4\nfive\n6\n7\n8\n9");
+        var diff = Diff("1\n2\n3\n4\n5\n6\n7\n8\n9", "1\n2\n3\n4\nfive\n6\n7\n8\n9");
         Assert.Equal(
             "--- old\n+++ new\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n",
             diff.ToUnified("old", "new")
@@ -28,7 +28,7 @@ public class TextDiffTests
     {
         var lines = Enumerable.Range(1, 40).Select(i => $"{i}").ToArray();
         var changed = lines.Select(l => l is "3" or "30" ? "x" : l);
-        Assert.Equal(2, TextDiff.Of(string.Join('\n', lines), string.Join('\n', changed)).Hunks.Count);
+        Assert.Equal(2, Diff(string.Join('\n', lines), string.Join('\n', changed)).Hunks.Count);
     }
 
     [Theory]
@@ -43,7 +43,7 @@ public class TextDiffTests
         {
             var old = Text();
             var @new = Text();
-            Assert.Equal(@new, Apply(old, TextDiff.Of(old, @new)));
+            Assert.Equal(@new, Apply(old, Diff(old, @new)));
         }
 
         string Text() => string.Join('\n', Enumerable.Range(0, random.Next(30)).Select(_ => $"{random.Next(6)}"));
@@ -54,7 +54,7 @@ public class TextDiffTests
     {
         var old = string.Join('\n', Enumerable.Range(0, 5000).Select(i => $"a{i}"));
         var @new = string.Join('\n', Enumerable.Range(0, 5000).Select(i => $"b{i}"));
-        var diff = TextDiff.Of(old, @new);
+        var diff = Diff(old, @new);
         Assert.Equal((5000, 5000, 1), (diff.Added, diff.Removed, diff.Hunks.Count));
     }
 
@@ -75,4 +75,19 @@ public class TextDiffTests
 
         return string.Join('\n', lines);
     }
+
+    [Fact]
+    public void Only_the_part_that_differs_counts_and_too_much_of_it_is_refused()
+    {
+        var long_ = string.Concat(Enumerable.Repeat("x\n", 2_000_000));
+        var diff = Diff($"{long_}a\nb\nc{long_}", $"{long_}a\nB\nc{long_}");
+        var hunk = Assert.Single(diff.Hunks);
+        Assert.Equal((1_999_999, 7), (hunk.OldStart, hunk.OldLines));
+        Assert.Equal((1_999_999, 7), (hunk.NewStart, hunk.NewLines));
+
+        Assert.Null(TextDiff.Of(new string('\n', TextDiff.MostLines + 1), "a"));
+        Assert.Equal(TextDiff.MostLines, Diff(new string('\n', TextDiff.MostLines), "a").Removed - 1);
+    }
+
+    private static TextDiff Diff(string old, string @new) => TextDiff.Of(old, @new)!;
 }
