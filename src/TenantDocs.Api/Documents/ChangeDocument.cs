@@ -15,11 +15,6 @@ internal static class ChangeDocument
         CancellationToken cancellationToken
     )
     {
-        if (Refuse(request, context, Permission.DocumentsWrite) is { } refused)
-        {
-            return refused;
-        }
-
         var read = await JsonBody.ReadAsync(
             context.Request,
             BodyForm.MergePatch,
@@ -57,16 +52,7 @@ internal static class ChangeDocument
         HttpContext context,
         DocumentWrites writes,
         CancellationToken cancellationToken
-    ) =>
-        ChangeAsync(
-            id,
-            request,
-            context,
-            writes,
-            Permission.DocumentsDelete,
-            new DocumentChange.Delete(),
-            cancellationToken
-        );
+    ) => ChangeAsync(id, request, context, writes, new DocumentChange.Delete(), cancellationToken);
 
     public static Task<IResult> RestoreAsync(
         string id,
@@ -74,16 +60,7 @@ internal static class ChangeDocument
         HttpContext context,
         DocumentWrites writes,
         CancellationToken cancellationToken
-    ) =>
-        ChangeAsync(
-            id,
-            request,
-            context,
-            writes,
-            Permission.DocumentsWrite,
-            new DocumentChange.Restore(),
-            cancellationToken
-        );
+    ) => ChangeAsync(id, request, context, writes, new DocumentChange.Restore(), cancellationToken);
 
     public static Task<IResult> PurgeAsync(
         string id,
@@ -91,16 +68,7 @@ internal static class ChangeDocument
         HttpContext context,
         DocumentWrites writes,
         CancellationToken cancellationToken
-    ) =>
-        ChangeAsync(
-            id,
-            request,
-            context,
-            writes,
-            Permission.DocumentsDelete,
-            new DocumentChange.Purge(),
-            cancellationToken
-        );
+    ) => ChangeAsync(id, request, context, writes, new DocumentChange.Purge(), cancellationToken);
 
     public static Task<IResult> RestoreVersionAsync(
         string id,
@@ -115,7 +83,6 @@ internal static class ChangeDocument
             request,
             context,
             writes,
-            Permission.DocumentsWrite,
             long.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out var version)
                 ? new DocumentChange.RestoreVersion(version)
                 : null,
@@ -149,29 +116,30 @@ internal static class ChangeDocument
         return leavesNothing ? DocumentWrites.AnswerNothing(context, outcome) : writes.Answer(context, outcome);
     }
 
-    /// <summary>A change that needs no body; a null change is one that no document can have.</summary>
+    /// <summary>A change that has no fields; a null change is one that no document can have.</summary>
     private static async Task<IResult> ChangeAsync(
         string id,
         TenantRequest request,
         HttpContext context,
         DocumentWrites writes,
-        Permission permission,
         DocumentChange? change,
         CancellationToken cancellationToken
     )
     {
-        if (Refuse(request, context, permission) is { } refused)
+        var read = await JsonBody.ReadAsync(context.Request, BodyForm.JsonOrEmpty, cancellationToken);
+        if (read.Error is { } unreadable)
         {
-            return refused;
+            return Problems.Of(unreadable);
+        }
+
+        using var body = read.Value;
+        if (body.Finish() is { } fault)
+        {
+            return Problems.Of(fault);
         }
 
         return Guid.TryParseExact(id, "D", out var key) && change is not null
-            ? await ChangeAsync(request, context, writes, key, change, default, cancellationToken)
+            ? await ChangeAsync(request, context, writes, key, change, body.Bytes, cancellationToken)
             : Problems.Of(Error.NotFound);
     }
-
-    private static IResult? Refuse(TenantRequest request, HttpContext context, Permission permission) =>
-        (request.Caller.Require(permission) ?? RequestQuery.RefuseAny(context.Request)) is { } error
-            ? Problems.Of(error)
-            : null;
 }

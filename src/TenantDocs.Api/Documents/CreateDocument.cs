@@ -13,16 +13,6 @@ internal static class CreateDocument
         CancellationToken cancellationToken
     )
     {
-        if (request.Caller.Require(Permission.DocumentsWrite) is { } forbidden)
-        {
-            return Problems.Of(forbidden);
-        }
-
-        if (RequestQuery.RefuseAny(context.Request) is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
         var read = await JsonBody.ReadAsync(context.Request, BodyForm.Json, writes.MaxRequestBytes, cancellationToken);
         if (read.Error is { } unreadable)
         {

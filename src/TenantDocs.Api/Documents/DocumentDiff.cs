@@ -36,18 +36,7 @@ internal static class DocumentDiff
         CancellationToken cancellationToken
     )
     {
-        if (request.Caller.Require(Permission.DocumentsRead) is { } forbidden)
-        {
-            return Problems.Of(forbidden);
-        }
-
-        var read = RequestQuery.Read(context.Request, "from", "to", "format", "trashed");
-        if (read.Error is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
-        var query = read.Value;
+        var query = RequestQuery.Of(context.Request);
         var to = query.Number("to", 1, long.MaxValue);
         var from = query.Number("from", 1, long.MaxValue);
         var format = query.OneOf("format", "json", "unified");
@@ -84,7 +73,11 @@ internal static class DocumentDiff
             return Problems.Of(Error.NotFound);
         }
 
-        var diff = TextDiff.Of(before.Content.Body!, after.Content.Body!);
+        if (TextDiff.Of(before.Content.Body!, after.Content.Body!) is not { } diff)
+        {
+            return Problems.Of(TooManyLines);
+        }
+
         var unified = diff.ToUnified($"{key} version {from}", $"{key} version {to}");
         return format is "unified"
             ? TypedResults.Text(unified, "text/x-diff; charset=utf-8")
@@ -102,6 +95,13 @@ internal static class DocumentDiff
                 DocumentsJson.Web.DiffAnswer
             );
     }
+
+    private static Error TooManyLines { get; } =
+        new(
+            ErrorKind.Unprocessable,
+            "unprocessable",
+            $"The versions differ over more than {TextDiff.MostLines} lines. Read both of them and compare them yourself."
+        );
 
     private static Dictionary<string, DiffField> Fields(DocumentContent before, DocumentContent after)
     {

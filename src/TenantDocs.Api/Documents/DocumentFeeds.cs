@@ -24,20 +24,10 @@ internal static class DocumentFeeds
         CancellationToken cancellationToken
     )
     {
-        if (request.Caller.Require(Permission.DocumentsRead) is { } forbidden)
-        {
-            return Problems.Of(forbidden);
-        }
-
-        var read = RequestQuery.Read(context.Request, "after", "limit");
-        if (read.Error is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
-        var after = read.Value.Number("after", 0, long.MaxValue) ?? 0;
-        var limit = read.Value.Limit;
-        if (read.Value.Finish() is { } fault)
+        var query = RequestQuery.Of(context.Request);
+        var after = query.Number("after", 0, long.MaxValue) ?? 0;
+        var limit = query.Limit;
+        if (query.Finish() is { } fault)
         {
             return Problems.Of(fault);
         }
@@ -56,26 +46,16 @@ internal static class DocumentFeeds
         CancellationToken cancellationToken
     )
     {
-        if (request.Caller.Require(Permission.DocumentsRead) is { } forbidden)
-        {
-            return Problems.Of(forbidden);
-        }
-
-        var read = RequestQuery.Read(context.Request, "limit", "cursor");
-        if (read.Error is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
-        var limit = read.Value.Limit;
-        if (read.Value.Finish() is { } fault)
+        var query = RequestQuery.Of(context.Request);
+        var limit = query.Limit;
+        if (query.Finish() is { } fault)
         {
             return Problems.Of(fault);
         }
 
-        var scope = new CursorScope(request.Tenant.Id, "tags", read.Value.Signature);
+        var scope = new CursorScope(request.Tenant.Id, "tags", query.Signature);
         string? after = null;
-        if (read.Value.Cursor is { } cursor)
+        if (query.Cursor is { } cursor)
         {
             var position = await cursors.ReadAsync(scope, cursor, cancellationToken);
             if (position.Error is { } invalid)
@@ -99,13 +79,6 @@ internal static class DocumentFeeds
         CancellationToken cancellationToken
     )
     {
-        if (
-            (request.Caller.Require(Permission.DocumentsRead) ?? RequestQuery.RefuseAny(context.Request)) is { } refused
-        )
-        {
-            return Problems.Of(refused);
-        }
-
         var usage = await documents.ReadUsageAsync(request.Tenant, cancellationToken);
         var limits = writes.LimitsOf(request.Tenant);
         return Json.Result(

@@ -30,18 +30,7 @@ internal static class DocumentVersions
         CancellationToken cancellationToken
     )
     {
-        if (request.Caller.Require(Permission.DocumentsRead) is { } forbidden)
-        {
-            return Problems.Of(forbidden);
-        }
-
-        var read = RequestQuery.Read(context.Request, "limit", "cursor", "trashed");
-        if (read.Error is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
-        var query = read.Value;
+        var query = RequestQuery.Of(context.Request);
         var limit = query.Limit;
         var trashed = query.Flag("trashed") ?? false;
         if (query.Finish() is { } fault)
@@ -89,19 +78,9 @@ internal static class DocumentVersions
         CancellationToken cancellationToken
     )
     {
-        if (request.Caller.Require(Permission.DocumentsRead) is { } forbidden)
-        {
-            return Problems.Of(forbidden);
-        }
-
-        var read = RequestQuery.Read(context.Request, "trashed");
-        if (read.Error is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
-        var trashed = read.Value.Flag("trashed") ?? false;
-        if (read.Value.Finish() is { } fault)
+        var query = RequestQuery.Of(context.Request);
+        var trashed = query.Flag("trashed") ?? false;
+        if (query.Finish() is { } fault)
         {
             return Problems.Of(fault);
         }

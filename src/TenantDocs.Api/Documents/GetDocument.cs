@@ -16,18 +16,7 @@ internal static class GetDocument
         CancellationToken cancellationToken
     )
     {
-        if (request.Caller.Require(Permission.DocumentsRead) is { } forbidden)
-        {
-            return Problems.Of(forbidden);
-        }
-
-        var read = RequestQuery.Read(context.Request, "asOf", "trashed");
-        if (read.Error is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
-        var query = read.Value;
+        var query = RequestQuery.Of(context.Request);
         var asOf = query.Time("asOf");
         var trashed = query.Flag("trashed") ?? false;
         if (query.Finish() is { } fault)

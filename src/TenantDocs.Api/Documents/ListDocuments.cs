@@ -9,6 +9,19 @@ internal static class ListDocuments
 {
     private static readonly string[] Sorts = ["-updatedAt", "updatedAt", "createdAt", "-createdAt", "title", "-title"];
 
+    /// <summary>What both lists have.</summary>
+    public static QueryParameter[] Filters { get; } =
+    [
+        QueryParameter.Limit,
+        QueryParameter.Cursor,
+        QueryParameter.Id("collectionId", "Only those of this collection."),
+        new("tag", "Only those with this tag."),
+        new("status", "Only those in this status."),
+        QueryParameter.Time("updatedSince", "Only those changed at this time or later."),
+        QueryParameter.OneOf("sort", "The order; -updatedAt by default.", Sorts),
+        QueryParameter.OneOf("include", "`body` shows the bodies too.", "body"),
+    ];
+
     public static Task<IResult> GetAsync(
         TenantRequest request,
         HttpContext context,
@@ -37,11 +50,6 @@ internal static class ListDocuments
         CancellationToken cancellationToken
     )
     {
-        if (request.Caller.Require(Permission.DocumentsRead) is { } forbidden)
-        {
-            return Problems.Of(forbidden);
-        }
-
         var parameters = Read(context.Request, onlyTrash);
         if (parameters.Error is { } unknown)
         {
@@ -73,15 +81,7 @@ internal static class ListDocuments
         bool onlyTrash
     )
     {
-        var read = onlyTrash
-            ? RequestQuery.Read(request, [.. Known])
-            : RequestQuery.Read(request, [.. Known, "trashed"]);
-        if (read.Error is { } unknown)
-        {
-            return unknown;
-        }
-
-        var parameters = read.Value;
+        var parameters = RequestQuery.Of(request);
         var query = new DocumentQuery
         {
             Limit = parameters.Limit,
@@ -95,18 +95,6 @@ internal static class ListDocuments
         };
         return parameters.Finish() is { } fault ? fault : (query, parameters.Cursor, parameters.Signature);
     }
-
-    private static readonly string[] Known =
-    [
-        "limit",
-        "cursor",
-        "collectionId",
-        "tag",
-        "status",
-        "updatedSince",
-        "sort",
-        "include",
-    ];
 
     private static string? Filter(RequestQuery parameters, string name, int max) =>
         parameters.Has(name) ? parameters.RequiredText(name, max) : null;

@@ -14,16 +14,6 @@ internal static class ReplaceDocument
         CancellationToken cancellationToken
     )
     {
-        if (request.Caller.Require(Permission.DocumentsWrite) is { } forbidden)
-        {
-            return Problems.Of(forbidden);
-        }
-
-        if (RequestQuery.RefuseAny(context.Request) is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
         var creates = Creates(context.Request);
         if (creates.Error is { } contradictory)
         {

@@ -16,18 +16,7 @@ internal static class SearchDocuments
         CancellationToken cancellationToken
     )
     {
-        if (request.Caller.Require(Permission.DocumentsRead) is { } forbidden)
-        {
-            return Problems.Of(forbidden);
-        }
-
-        var read = RequestQuery.Read(context.Request, "q", "limit", "cursor", "tag", "collectionId");
-        if (read.Error is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
-        var query = read.Value;
+        var query = RequestQuery.Of(context.Request);
         var text = query.RequiredText("q", DocumentRules.MaxQuery);
         if (text.Length > 0 && string.IsNullOrWhiteSpace(text))
         {

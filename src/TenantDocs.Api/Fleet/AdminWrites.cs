@@ -1,6 +1,4 @@
 using System.Diagnostics;
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using TenantDocs.Api.Http;
 using TenantDocs.Fleet;
 
@@ -10,14 +8,16 @@ namespace TenantDocs.Api.Fleet;
 /// Around every unsafe call of the admin API: what was asked is recorded for the audit before it is answered, and an
 /// Idempotency-Key makes a repeated call get the first answer again.
 /// </summary>
-internal sealed class AdminWrites(StaffAudit audit, AdminAnswers answers) : IEndpointFilter
+internal sealed partial class AdminWrites(StaffAudit audit, AdminAnswers answers, ILogger<AdminWrites> logger)
+    : IEndpointFilter
 {
     private const string KeyHeader = "Idempotency-Key";
     private const int LongestKey = 255;
     private const int LargestBody = 256 * 1024;
 
-    // A server's connection string holds a password.
-    private static readonly string[] Secrets = ["connectionString"];
+    /// <summary>Ends when the client is gone: only for waiting, never for what was begun.</summary>
+    public static CancellationToken ClientGone(HttpContext context) =>
+        context.Features.Get<Client>()?.Gone ?? context.RequestAborted;
 
     public async ValueTask<object?> InvokeAsync(EndpointFilterInvocationContext context, EndpointFilterDelegate next)
     {
@@ -34,6 +34,10 @@ internal sealed class AdminWrites(StaffAudit audit, AdminAnswers answers) : IEnd
             );
         }
 
+        // From here on a client that leaves does not stop what it asked for: it is done, recorded and answered once, and
+        // the answer waits under the Idempotency-Key for the client that comes back.
+        http.Features.Set(new Client(http.RequestAborted));
+        http.RequestAborted = CancellationToken.None;
         var keys = http.Request.Headers[KeyHeader];
         if (keys.Count == 0)
         {
@@ -72,48 +76,69 @@ internal sealed class AdminWrites(StaffAudit audit, AdminAnswers answers) : IEnd
         object? result = null;
         try
         {
-            result = await next(context);
+            result = await RefuseBodyAsync(http, body) ?? await next(context);
             return result;
         }
         finally
         {
-            // Written also when the caller is gone or the handler failed: what was done, was done.
+            // Written also when the handler failed: what was done, was done.
+            var status = (result as IStatusCodeHttpResult)?.StatusCode ?? StatusCodes.Status500InternalServerError;
+            await RecordAsync(http, body, status);
+        }
+    }
+
+    // An operation without fields: one that is sent was meant for something else.
+    private static async Task<IResult?> RefuseBodyAsync(HttpContext http, byte[] body)
+    {
+        if (body.Length == 0 || http.GetEndpoint()?.Metadata.GetMetadata<TakesBody>() is not null)
+        {
+            return null;
+        }
+
+        var read = await JsonBody.ReadAsync(http.Request, BodyForm.JsonOrEmpty, CancellationToken.None);
+        http.Request.Body.Position = 0;
+        if (read.Error is { } error)
+        {
+            return Problems.Of(error);
+        }
+
+        using var fields = read.Value;
+        return fields.Finish() is { } faults ? Problems.Of(faults) : null;
+    }
+
+    private async Task RecordAsync(HttpContext http, byte[] body, int status)
+    {
+        var actor = StaffRequest.Of(http).Caller.Actor;
+        var action = http.GetEndpoint()?.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName ?? "unknown";
+        var target = http.Request.Path.Value!["/admin/v1".Length..];
+        try
+        {
+            var shown = http.GetEndpoint()?.Metadata.GetMetadata<TakesBody>()?.Shown;
             await audit.WriteAsync(
-                StaffRequest.Of(http).Caller.Actor,
-                http.GetEndpoint()?.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName ?? "unknown",
-                http.Request.Path.Value!["/admin/v1".Length..],
-                Detail(body, (result as IStatusCodeHttpResult)?.StatusCode ?? StatusCodes.Status500InternalServerError),
+                actor,
+                action,
+                target,
+                AuditDetail.Of(body, shown, status),
                 RequestIds.TraceIdOf(http),
                 CancellationToken.None
             );
         }
+        catch (Exception e)
+        {
+            // What was done is done: the client gets its answer, and the log has the entry.
+            NotRecorded(logger, e, actor, action, target, status);
+        }
     }
 
-    private static JsonElement Detail(byte[] body, int status)
-    {
-        var detail = new JsonObject { ["status"] = status };
-        try
-        {
-            if (body.Length > 0 && JsonNode.Parse(body) is JsonObject members)
-            {
-                foreach (var secret in Secrets)
-                {
-                    members.Remove(secret);
-                }
-
-                // NUL is text in JSON and none in PostgreSQL.
-                detail["request"] = members.ToJsonString().Contains("\\u0000", StringComparison.Ordinal)
-                    ? null
-                    : members;
-            }
-        }
-        catch (Exception e) when (e is JsonException or ArgumentException or InvalidOperationException)
-        {
-            // Not JSON, or a name twice: the handler refused it, and there is nothing to show.
-        }
-
-        return JsonSerializer.SerializeToElement(detail);
-    }
+    [LoggerMessage(9004, LogLevel.Error, "The audit misses an entry: {Actor} called {Action} on {Target}: {Status}.")]
+    private static partial void NotRecorded(
+        ILogger logger,
+        Exception exception,
+        string actor,
+        string action,
+        string target,
+        int status
+    );
 
     private static async Task<byte[]?> BufferAsync(HttpContext http)
     {
@@ -139,7 +164,9 @@ internal sealed class AdminWrites(StaffAudit audit, AdminAnswers answers) : IEnd
         return buffer.ToArray();
     }
 
-    /// <summary>Gives the answer and keeps it when it is a success; forgets the key when it is not.</summary>
+    private sealed record Client(CancellationToken Gone);
+
+    /// <summary>Gives the answer and keeps it when it is a whole success; forgets the key when it is not.</summary>
     private sealed class AnswerOnce(object? result, AdminAnswers answers, string actor, string key) : IResult
     {
         public async Task ExecuteAsync(HttpContext httpContext)
@@ -148,14 +175,16 @@ internal sealed class AdminWrites(StaffAudit audit, AdminAnswers answers) : IEnd
             var client = response.Body;
             using var kept = new MemoryStream();
             response.Body = kept;
+            var isWhole = false;
             try
             {
                 await ((result as IResult) ?? throw new UnreachableException()).ExecuteAsync(httpContext);
+                isWhole = true;
             }
             finally
             {
                 response.Body = client;
-                if (response.StatusCode is >= 200 and < 300)
+                if (isWhole && response.StatusCode is >= 200 and < 300)
                 {
                     await answers.KeepAsync(actor, key, response, kept.ToArray(), CancellationToken.None);
                 }

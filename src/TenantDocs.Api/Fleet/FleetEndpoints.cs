@@ -9,7 +9,13 @@ namespace TenantDocs.Api.Fleet;
 /// <summary>The servers, the fleet in numbers, the doctor, and what staff did.</summary>
 internal static class FleetEndpoints
 {
-    private static readonly string[] AuditFilters = ["limit", "cursor", "actor", "action"];
+    private static readonly QueryParameter[] AuditFilters =
+    [
+        QueryParameter.Limit,
+        QueryParameter.Cursor,
+        new("actor", "Only what this actor did."),
+        new("action", "Only actions of this name."),
+    ];
 
     public static IServiceCollection AddFleetEndpoints(this IServiceCollection services) =>
         services.AddSingleton<AdminAnswers>();
@@ -21,54 +27,85 @@ internal static class FleetEndpoints
     public static IEndpointRouteBuilder MapFleet(this IEndpointRouteBuilder admin)
     {
         var servers = admin.MapGroup("/servers").WithTags("Servers");
-        servers.MapGet("", ListServersAsync).WithName("listServers").WithSummary("List servers with what they hold");
-        servers.MapPost("", PostServerAsync).WithName("addServer").WithSummary("Register a server and prepare it");
+        servers
+            .MapGet("", ListServersAsync)
+            .Named("listServers", "List servers with what they hold")
+            .Query(QueryParameter.Limit, QueryParameter.Cursor)
+            .Answers<Page<ServerLoad>>();
+        servers
+            .MapPost("", PostServerAsync)
+            .Named("addServer", "Register a server and prepare it")
+            .Takes<ServerBody>()
+            .Answers<ServerLoad>(StatusCodes.Status201Created, "Location");
         servers
             .MapPost(
                 "/{name}/drain",
                 (string name, HttpContext context, ServerFleet fleet, StaffRequest _) =>
                     DrainAsync(name, true, context, fleet)
             )
-            .WithName("drainServer")
-            .WithSummary("Place no new tenant on a server");
+            .Named("drainServer", "Place no new tenant on a server")
+            .Answers<ServerLoad>();
         servers
             .MapPost(
                 "/{name}/undrain",
                 (string name, HttpContext context, ServerFleet fleet, StaffRequest _) =>
                     DrainAsync(name, false, context, fleet)
             )
-            .WithName("undrainServer")
-            .WithSummary("Place new tenants on a server again");
+            .Named("undrainServer", "Place new tenants on a server again")
+            .Answers<ServerLoad>();
 
         var fleet = admin.MapGroup("").WithTags("Fleet");
         fleet
             .MapGet(
                 "/fleet/summary",
                 async (StaffRequest _, HttpContext context, FleetSummary summary) =>
-                    RequestQuery.RefuseAny(context.Request) is { } unknown
-                        ? Problems.Of(unknown)
-                        : Json.Result(await summary.ReadAsync(context.RequestAborted))
+                    Json.Result(await summary.ReadAsync(context.RequestAborted))
             )
-            .WithName("getFleetSummary")
-            .WithSummary("The fleet in numbers");
+            .Named("getFleetSummary", "The fleet in numbers")
+            .Answers<FleetNumbers>();
         fleet
             .MapGet(
                 "/doctor",
                 async (StaffRequest _, HttpContext context, Doctor doctor) =>
-                    RequestQuery.RefuseAny(context.Request) is { } unknown
-                        ? Problems.Of(unknown)
-                        : Json.Result(await doctor.ExamineAsync(context.RequestAborted))
+                    Json.Result(await doctor.ExamineAsync(context.RequestAborted))
             )
-            .WithName("examine")
-            .WithSummary("Examine servers, guards, fences, leftovers and operations");
-        fleet.MapGet("/audit", AuditAsync).WithName("listAudit").WithSummary("What staff did, newest first");
+            .Named("examine", "Examine servers, guards, fences, leftovers and operations")
+            .Answers<DoctorReport>();
+        fleet
+            .MapGet("/audit", AuditAsync)
+            .Named("listAudit", "What staff did, newest first")
+            .Query(AuditFilters)
+            .Answers<Page<StaffAction>>();
         return admin;
     }
 
-    private static async Task<IResult> ListServersAsync(StaffRequest _, HttpContext context, TenantPlacing placing) =>
-        RequestQuery.RefuseAny(context.Request) is { } unknown
-            ? Problems.Of(unknown)
-            : Json.Result(new Page<ServerLoad>(await placing.LoadAsync(context.RequestAborted), null));
+    private static async Task<IResult> ListServersAsync(
+        StaffRequest _,
+        HttpContext context,
+        TenantPlacing placing,
+        Cursors cursors
+    )
+    {
+        var query = RequestQuery.Of(context.Request);
+        var limit = query.Limit;
+        if (query.Finish() is { } faults)
+        {
+            return Problems.Of(faults);
+        }
+
+        var pages = new Pages(cursors, "servers", query);
+        var after = await pages.ReadKeysAsync(context.RequestAborted);
+        if (after.Error is { } badCursor)
+        {
+            return Problems.Of(badCursor);
+        }
+
+        // All of them with one statement: a fleet has few servers, and each is counted.
+        var all = await placing.LoadAsync(context.RequestAborted);
+        var rest = all.OrderBy(s => s.Name, StringComparer.Ordinal)
+            .Where(s => after.Value is not [var name] || string.CompareOrdinal(s.Name, name) > 0);
+        return await pages.AnswerAsync([.. rest], limit, s => [s.Name], s => s, context.RequestAborted);
+    }
 
     private static async Task<IResult> PostServerAsync(StaffRequest _, HttpContext context, ServerFleet fleet)
     {
@@ -121,41 +158,40 @@ internal static class FleetEndpoints
         Cursors cursors
     )
     {
-        var read = RequestQuery.Read(context.Request, AuditFilters);
-        if (read.Error is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
-        var query = read.Value;
+        var query = RequestQuery.Of(context.Request);
         var limit = query.Limit;
         if (query.Finish() is { } faults)
         {
             return Problems.Of(faults);
         }
 
-        var scope = new CursorScope(null, "audit", query.Signature);
-        long? before = null;
-        if (query.Cursor is { } cursor)
+        var pages = new Pages(cursors, "audit", query);
+        var before = await pages.ReadKeysAsync(context.RequestAborted);
+        if (before.Error is { } badCursor)
         {
-            var keys = await cursors.ReadAsync(scope, cursor, context.RequestAborted);
-            if (keys.Error is { } badCursor)
-            {
-                return Problems.Of(badCursor);
-            }
-
-            before = long.Parse(keys.Value[0], CultureInfo.InvariantCulture);
+            return Problems.Of(badCursor);
         }
 
         var found = await audit.ListAsync(
-            before,
+            before.Value is [var seq] ? long.Parse(seq, CultureInfo.InvariantCulture) : null,
             limit + 1,
             query.Text("actor"),
             query.Text("action"),
             context.RequestAborted
         );
-        string[] last = found.Count > limit ? [found[limit - 1].Seq.ToString(CultureInfo.InvariantCulture)] : [];
-        var next = last.Length > 0 ? await cursors.WriteAsync(scope, last, context.RequestAborted) : null;
-        return Json.Result(new Page<StaffAction>([.. found.Take(limit)], next));
+        return await pages.AnswerAsync(
+            found,
+            limit,
+            a => [a.Seq.ToString(CultureInfo.InvariantCulture)],
+            a => a,
+            context.RequestAborted
+        );
+    }
+
+    /// <summary>A server to register.</summary>
+    internal sealed record ServerBody(string Name, [property: Secret] string ConnectionString)
+    {
+        public string? Region { get; init; }
+        public int? Capacity { get; init; }
     }
 }

@@ -5,7 +5,7 @@ namespace TenantDocs.Api.Http;
 
 /// <summary>
 /// Decides who gets to an endpoint, in this order: a good credential, of the right audience; agreement on one tenant;
-/// permission; the tenant's limits; its condition. Each refusal tells nothing about what comes after it.
+/// permission; the tenant's limits; its condition; the query's names. Each refusal tells nothing about what comes after it.
 /// </summary>
 internal sealed class Admission(
     RequestDelegate next,
@@ -94,6 +94,11 @@ internal sealed class Admission(
     private Error? Refuse(HttpContext context, Endpoint endpoint, Tenant tenant, Caller caller)
     {
         var permission = endpoint.Metadata.GetMetadata<Permission>();
+        if (permission is null && endpoint.Metadata.GetMetadata<ForEveryMember>() is null)
+        {
+            throw new InvalidOperationException($"The endpoint {endpoint.DisplayName} does not say who may use it.");
+        }
+
         if (permission is not null && caller.Require(permission) is { } forbidden)
         {
             return forbidden;
@@ -107,8 +112,11 @@ internal sealed class Admission(
         var method = context.Request.Method;
         var reads = permission is { IsRead: true } || HttpMethods.IsGet(method) || HttpMethods.IsHead(method);
         var isAllowedWhenSuspended = endpoint.Metadata.GetMetadata<AllowedWhenSuspended>() is not null;
-        return TenantConditions.Refuse(tenant, !reads, isAllowedWhenSuspended);
+        return TenantConditions.Refuse(tenant, !reads, isAllowedWhenSuspended) ?? RefuseQuery(context, endpoint);
     }
+
+    private static Error? RefuseQuery(HttpContext context, Endpoint endpoint) =>
+        RequestQuery.Refuse(context.Request, endpoint.Metadata.GetMetadata<QueryParameters>()?.All ?? []);
 
     private async Task AdmitStaffAsync(HttpContext context, Endpoint endpoint)
     {
@@ -125,12 +133,11 @@ internal sealed class Admission(
             return;
         }
 
-        if (
-            endpoint.Metadata.GetMetadata<Permission>() is { } permission
-            && credential.Caller.Require(permission) is { } forbidden
-        )
+        var permission = endpoint.Metadata.GetMetadata<Permission>();
+        var refused = permission is null ? null : credential.Caller.Require(permission);
+        if ((refused ?? RefuseQuery(context, endpoint)) is { } error)
         {
-            await Problems.WriteAsync(context, forbidden);
+            await Problems.WriteAsync(context, error);
             return;
         }
 

@@ -8,13 +8,20 @@ internal static class ApiDescriptions
 {
     public const string Tenant = "tenant";
     public const string Admin = "admin";
+    public const string Problem = "Problem";
     private const string SchemeName = "bearer";
 
     public static void AddApiDescriptions(this IServiceCollection services)
     {
         services.AddOpenApi(
             Tenant,
-            options => Describe(options, "TenantDocs tenant API", "Documents of one tenant; the credential names it.")
+            options =>
+                Describe(
+                    options,
+                    "TenantDocs tenant API",
+                    "Documents of one tenant; the credential names it. A request that is not HTTP (a NUL in its address, a malformed "
+                        + "line) is refused by the server itself, with 400 and no body."
+                )
         );
         services.AddOpenApi(
             Admin,
@@ -23,7 +30,12 @@ internal static class ApiDescriptions
     }
 
     public static void MapApiDescriptions(this IEndpointRouteBuilder endpoints) =>
-        endpoints.MapOpenApi("/openapi/{documentName}.json").For(Audience.Public).WithHead().ExcludeFromDescription();
+        // The framework's own answer to another name is not a problem document, so no other name comes to it.
+        endpoints
+            .MapOpenApi($"/openapi/{{documentName:regex(^({Tenant}|{Admin})$)}}.json")
+            .For(Audience.Public)
+            .WithHead()
+            .ExcludeFromDescription();
 
     public static void UseApiPage(this IApplicationBuilder app)
     {
@@ -68,10 +80,12 @@ internal static class ApiDescriptions
                 return Task.CompletedTask;
             }
         );
-        options.AddOperationTransformer(
-            (operation, _, _) =>
+        options.AddOperationTransformer(OperationDescriptions.DescribeAsync);
+        options.AddSchemaTransformer(
+            (schema, _, _) =>
             {
-                AddProblem(operation);
+                // Answers grow new members; only bodies that are sent to us have none but the known.
+                schema.AdditionalPropertiesAllowed = true;
                 return Task.CompletedTask;
             }
         );
@@ -94,7 +108,7 @@ internal static class ApiDescriptions
             new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(SchemeName, document)] = [] },
         ];
         document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>();
-        document.Components.Schemas["Problem"] = ProblemSchema();
+        document.Components.Schemas[Problem] = ProblemSchema();
     }
 
     // HEAD answers like GET; a second operation with the same id would not be valid.
@@ -104,19 +118,6 @@ internal static class ApiDescriptions
         {
             path.Operations?.Remove(HttpMethod.Head);
         }
-    }
-
-    private static void AddProblem(OpenApiOperation operation)
-    {
-        operation.Responses ??= [];
-        operation.Responses["default"] = new OpenApiResponse
-        {
-            Description = "A problem (RFC 9457); /problems lists all codes.",
-            Content = new Dictionary<string, OpenApiMediaType>
-            {
-                ["application/problem+json"] = new OpenApiMediaType { Schema = new OpenApiSchemaReference("Problem") },
-            },
-        };
     }
 
     private static OpenApiSchema ProblemSchema() =>

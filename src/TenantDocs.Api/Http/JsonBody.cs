@@ -1,5 +1,6 @@
 using System.Net.Http.Headers;
 using System.Text.Json;
+using Microsoft.AspNetCore.Http.Features;
 using TenantDocs.Catalog;
 
 namespace TenantDocs.Api.Http;
@@ -42,6 +43,9 @@ internal sealed class JsonBody : IDisposable
         _document = document;
     }
 
+    /// <summary>The media type of a form.</summary>
+    public static string TypeOf(BodyForm form) => form is BodyForm.MergePatch ? MergePatchType : "application/json";
+
     /// <summary>The bytes as they came (for a fingerprint); not to be kept beyond <see cref="Dispose"/>.</summary>
     public ReadOnlyMemory<byte> Bytes => _body?.Bytes ?? default;
 
@@ -63,8 +67,7 @@ internal sealed class JsonBody : IDisposable
         CancellationToken cancellationToken
     )
     {
-        var isEmptyAllowed = form is BodyForm.JsonOrEmpty && request is { ContentLength: null or 0, ContentType: null };
-        if (!isEmptyAllowed && RefuseType(request, form) is { } refused)
+        if (!(form is BodyForm.JsonOrEmpty && IsEmpty(request)) && RefuseType(request, form) is { } refused)
         {
             return refused;
         }
@@ -280,9 +283,14 @@ internal sealed class JsonBody : IDisposable
         _body?.Dispose();
     }
 
+    // Where no body is needed, one that is not there needs no media type either.
+    private static bool IsEmpty(HttpRequest request) =>
+        request is { ContentLength: 0 } or { ContentLength: null, ContentType: null }
+        || request.HttpContext.Features.Get<IHttpRequestBodyDetectionFeature>() is { CanHaveBody: false };
+
     private static Error? RefuseType(HttpRequest request, BodyForm form)
     {
-        var expected = form is BodyForm.MergePatch ? MergePatchType : "application/json";
+        var expected = TypeOf(form);
         var isGood =
             MediaTypeHeaderValue.TryParse(request.ContentType, out var type)
             && string.Equals(type.MediaType, expected, StringComparison.OrdinalIgnoreCase)

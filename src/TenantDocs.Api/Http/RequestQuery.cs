@@ -5,50 +5,51 @@ using TenantDocs.Catalog;
 namespace TenantDocs.Api.Http;
 
 /// <summary>
-/// A request's query parameters. Unknown ones, repeated ones and unreadable values are refused; faults are gathered and
-/// asked for at the end with <see cref="Finish"/>.
+/// A request's query parameters. Which an operation has is said by <see cref="QueryParameters"/> beside its endpoint, and
+/// admission refuses the rest; faults of values are gathered and asked for at the end with <see cref="Finish"/>.
 /// </summary>
 internal sealed class RequestQuery
 {
-    private const int DefaultLimit = 50;
-    private const int MaxLimit = 200;
+    public const int DefaultLimit = 50;
+    public const int MaxLimit = 200;
 
     private readonly IQueryCollection _query;
     private Faults _faults;
 
     private RequestQuery(IQueryCollection query) => _query = query;
 
-    /// <summary>Reads the query of an operation that has these parameters and no others.</summary>
-    public static Result<RequestQuery> Read(HttpRequest request, params ReadOnlySpan<string> known)
+    /// <summary>The query of a request that was admitted: without unknown, repeated and unreadable parameters.</summary>
+    public static RequestQuery Of(HttpRequest request) =>
+        new(request.QueryString.HasValue ? request.Query : QueryCollection.Empty);
+
+    /// <summary>Null when an operation that has these parameters and no others can read the query.</summary>
+    public static Error? Refuse(HttpRequest request, IReadOnlyList<QueryParameter> known)
     {
         if (!request.QueryString.HasValue)
         {
-            return new RequestQuery(QueryCollection.Empty);
+            return null;
         }
 
-        var query = new RequestQuery(request.Query);
+        var faults = default(Faults);
         foreach (var (name, values) in request.Query)
         {
-            if (!known.Contains(name))
+            if (!known.Any(k => k.Name == name))
             {
                 return Unknown(name);
             }
 
             if (values.Count > 1)
             {
-                query.Fault(name, "Give this parameter once.");
+                faults.Add(name, "Give this parameter once.");
             }
             else if (values[0] is { } text && (text.Contains('\0') || text.Contains('\uFFFD')))
             {
-                query.Fault(name, "The value is not text in UTF-8 without NUL.");
+                faults.Add(name, "The value is not text in UTF-8 without NUL.");
             }
         }
 
-        return query._faults.ToError() is { } error ? error : query;
+        return faults.ToError();
     }
-
-    /// <summary>Null for an operation that has no query parameters and got none.</summary>
-    public static Error? RefuseAny(HttpRequest request) => request.QueryString.HasValue ? Read(request).Error : null;
 
     /// <summary>How many items a page has: 1–200, default 50.</summary>
     public int Limit => (int)(Number("limit", 1, MaxLimit) ?? DefaultLimit);

@@ -8,22 +8,24 @@ internal static class WhoEndpoints
 {
     public static void MapWho(this IEndpointRouteBuilder tenantApi)
     {
-        tenantApi.MapGet("/me", Me).WithName("getMe").WithTags("Tenant").Produces<MeAnswer>().AllowWhenSuspended();
+        tenantApi
+            .MapGet("/me", Me)
+            .Named("getMe", "Who you are, and what you may do")
+            .WithTags("Tenant")
+            .RequireNothing()
+            .AllowWhenSuspended()
+            .Answers<MeAnswer>();
         tenantApi
             .MapGet("/tenant", GetTenant)
-            .WithName("getTenant")
+            .Named("getTenant", "The tenant that you are in")
             .WithTags("Tenant")
-            .Produces<TenantAnswer>()
-            .AllowWhenSuspended();
+            .RequireNothing()
+            .AllowWhenSuspended()
+            .AnswersTagged<TenantAnswer>();
     }
 
-    private static IResult Me(TenantRequest tenant, HttpRequest request)
+    private static IResult Me(TenantRequest tenant)
     {
-        if (RequestQuery.RefuseAny(request) is { } refused)
-        {
-            return Problems.Of(refused);
-        }
-
         var caller = tenant.Caller;
         return Json.Result(
             new MeAnswer(
@@ -41,11 +43,6 @@ internal static class WhoEndpoints
 
     private static IResult GetTenant(TenantRequest request, HttpRequest http, IOptions<TiersOptions> tiers)
     {
-        if (RequestQuery.RefuseAny(http) is { } refused)
-        {
-            return Problems.Of(refused);
-        }
-
         var tenant = request.Tenant;
         if (Preconditions.IsNotModified(http, tenant.Version))
         {

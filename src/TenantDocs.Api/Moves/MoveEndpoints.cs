@@ -18,15 +18,24 @@ internal static class MoveEndpoints
         admin
             .MapPost("/tenants/{slug}/moves", PostAsync)
             .WithTags("Moves")
-            .WithName("moveTenant")
-            .WithSummary("Move a live tenant to another isolation, tier or server");
+            .Named("moveTenant", "Move a live tenant to another isolation, tier or server")
+            .Takes<MoveBody>()
+            .Reads(RequestHeader.Prefer)
+            .Answers<OperationAnswer>()
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
         var moves = admin.MapGroup("/operations/{id}").WithTags("Moves");
-        moves.MapPost("/cutover", CutoverAsync).WithName("cutOverMove").WithSummary("Switch a move that waits for it");
-        moves.MapPost("/rollback", RollbackAsync).WithName("rollBackMove").WithSummary("Take a move back");
+        moves
+            .MapPost("/cutover", CutoverAsync)
+            .Named("cutOverMove", "Switch a move that waits for it")
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
+        moves
+            .MapPost("/rollback", RollbackAsync)
+            .Named("rollBackMove", "Take a move back")
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
         moves
             .MapPost("/finalize", FinalizeAsync)
-            .WithName("finalizeMove")
-            .WithSummary("Remove what a move keeps of its source");
+            .Named("finalizeMove", "Remove what a move keeps of its source")
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
         return admin;
     }
 
@@ -38,11 +47,6 @@ internal static class MoveEndpoints
         LongWork work
     )
     {
-        if (RequestQuery.RefuseAny(context.Request) is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
         var read = await JsonBody.ReadAsync(context.Request, BodyForm.Json, context.RequestAborted);
         if (read.Error is { } error)
         {
@@ -107,12 +111,24 @@ internal static class MoveEndpoints
                 return duration;
             }
         }
-        catch (FormatException)
+        catch (Exception e) when (e is FormatException or OverflowException)
         {
-            // refused below
+            // refused below; a well-formed duration can be longer than a TimeSpan
         }
 
         body.Fault(name, "An ISO 8601 duration up to 30 days, such as PT10M.");
         return null;
+    }
+
+    /// <summary>Where to, and how. The tier, or the isolation, or another server.</summary>
+    internal sealed record MoveBody
+    {
+        public string? Tier { get; init; }
+        public IsolationModel? Isolation { get; init; }
+        public string? Server { get; init; }
+        public bool? DryRun { get; init; }
+        public bool? AutoCutover { get; init; }
+        public int? MaxWritePauseMs { get; init; }
+        public string? KeepSourceFor { get; init; }
     }
 }

@@ -1,11 +1,12 @@
 using System.Globalization;
+using TenantDocs.Api.Fleet;
 using TenantDocs.Api.Http;
 using TenantDocs.Operations;
 
 namespace TenantDocs.Api.Operations;
 
 /// <summary>How a request that begins an operation is answered: 202 and where to look, or its end when the client waits.</summary>
-internal sealed class LongWork(OperationRequests requests)
+internal sealed class LongWork(OperationRequests requests, IHostApplicationLifetime host)
 {
     private const int LongestWait = 300;
 
@@ -31,7 +32,7 @@ internal sealed class LongWork(OperationRequests requests)
             CultureInfo.InvariantCulture,
             $"wait={wait.Value.TotalSeconds:0}"
         );
-        var operation = await requests.WaitAsync(started.Value, wait.Value, context.RequestAborted);
+        var operation = await WaitAsync(context, started.Value, wait.Value);
         return operation switch
         {
             { Status: OperationStatus.Succeeded } when succeeded is not null => await succeeded(operation),
@@ -45,6 +46,24 @@ internal sealed class LongWork(OperationRequests requests)
     {
         var answer = OperationAnswer.Of(operation);
         return Json.Result(answer, StatusCodes.Status202Accepted, location: context.Request.PathBase + answer.Location);
+    }
+
+    // The work goes on without the one who waits for it: when the client leaves, or this host stops, the answer is where to
+    // look, also for the client that asks again with its Idempotency-Key.
+    private async Task<Operation> WaitAsync(HttpContext context, StartedOperation started, TimeSpan atMost)
+    {
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(
+            AdminWrites.ClientGone(context),
+            host.ApplicationStopping
+        );
+        try
+        {
+            return await requests.WaitAsync(started, atMost, over.Token);
+        }
+        catch (OperationCanceledException) when (over.IsCancellationRequested)
+        {
+            return started.Operation;
+        }
     }
 
     // RFC 7240: what is not understood in Prefer is ignored.

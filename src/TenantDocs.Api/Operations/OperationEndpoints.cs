@@ -9,7 +9,16 @@ namespace TenantDocs.Api.Operations;
 /// <summary>Long-running work, as staff sees it.</summary>
 internal static class OperationEndpoints
 {
-    private static readonly string[] Filters = ["limit", "cursor", "tenant", "type", "status"];
+    private static readonly QueryParameter[] Filters =
+    [
+        QueryParameter.Limit,
+        QueryParameter.Cursor,
+        new("tenant", "Only those on this tenant, by slug."),
+        new("type", "Only those of this type."),
+        QueryParameter.OneOf<OperationStatus>("status", "Only those in this state."),
+    ];
+
+    private static readonly RequestHeader LastEventId = new("Last-Event-ID", "The id of the last event you have.");
 
     public static IServiceCollection AddOperationEndpoints(this IServiceCollection services) =>
         services.AddSingleton<LongWork>();
@@ -17,16 +26,23 @@ internal static class OperationEndpoints
     public static IEndpointRouteBuilder MapOperations(this IEndpointRouteBuilder admin)
     {
         var operations = admin.MapGroup("/operations").WithTags("Operations");
-        operations.MapGet("", ListAsync).WithName("listOperations").WithSummary("List operations, newest first");
-        operations.MapGet("/{id}", GetAsync).WithName("getOperation").WithSummary("Read an operation");
+        operations
+            .MapGet("", ListAsync)
+            .Named("listOperations", "List operations, newest first")
+            .Query(Filters)
+            .Answers<Page<OperationAnswer>>();
+        operations.MapGet("/{id}", GetAsync).Named("getOperation", "Read an operation").Answers<OperationAnswer>();
         operations
             .MapGet("/{id}/events", EventsAsync)
-            .WithName("watchOperation")
-            .WithSummary("Follow an operation (Server-Sent Events; resumes after Last-Event-ID)");
+            .Named("watchOperation", "Follow an operation (Server-Sent Events; resumes after Last-Event-ID)")
+            .Reads(LastEventId)
+            .Produces<OperationAnswer>(StatusCodes.Status200OK, "text/event-stream")
+            .WithMetadata(new NoHead());
         operations
             .MapPost("/{id}/cancel", CancelAsync)
-            .WithName("cancelOperation")
-            .WithSummary("Stop an operation and take back what it did");
+            .Named("cancelOperation", "Stop an operation and take back what it did")
+            .Answers<OperationAnswer>()
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
         return admin;
     }
 
@@ -37,13 +53,7 @@ internal static class OperationEndpoints
         Cursors cursors
     )
     {
-        var read = RequestQuery.Read(context.Request, Filters);
-        if (read.Error is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
-        var query = read.Value;
+        var query = RequestQuery.Of(context.Request);
         var limit = query.Limit;
         var filter = new OperationFilter
         {
@@ -68,7 +78,7 @@ internal static class OperationEndpoints
         return await list.AnswerAsync(
             found,
             limit,
-            o => (o.CreatedAt, o.Id),
+            o => Pages.KeysOf(o.CreatedAt, o.Id),
             OperationAnswer.Of,
             context.RequestAborted
         );
@@ -80,10 +90,9 @@ internal static class OperationEndpoints
         HttpContext context,
         OperationRequests requests
     ) =>
-        RequestQuery.RefuseAny(context.Request) is { } unknown ? Problems.Of(unknown)
-        : await FindAsync(id, requests, context.RequestAborted) is { } operation
+        await FindAsync(id, requests, context.RequestAborted) is { } operation
             ? Json.Result(OperationAnswer.Of(operation))
-        : Problems.Of(Error.NotFound);
+            : Problems.Of(Error.NotFound);
 
     private static async Task<IResult> CancelAsync(
         StaffRequest _,
@@ -108,7 +117,8 @@ internal static class OperationEndpoints
         string id,
         HttpContext context,
         OperationRequests requests,
-        OperationHistory history
+        OperationHistory history,
+        IHostApplicationLifetime host
     )
     {
         var last = context.Request.Headers["Last-Event-ID"].ToString();
@@ -125,22 +135,41 @@ internal static class OperationEndpoints
 
         // A proxy that gathers the answer would hold back what is there to be seen at once.
         context.Response.Headers["X-Accel-Buffering"] = "no";
-        return TypedResults.ServerSentEvents(ItemsAsync(history, operation, after, context.RequestAborted));
+        return TypedResults.ServerSentEvents(
+            ItemsAsync(history, operation, after, host.ApplicationStopping, context.RequestAborted)
+        );
     }
 
     private static async IAsyncEnumerable<SseItem<OperationAnswer>> ItemsAsync(
         OperationHistory history,
         Operation operation,
         long after,
-        [EnumeratorCancellation] CancellationToken cancellationToken
+        CancellationToken stopping,
+        [EnumeratorCancellation] CancellationToken gone
     )
     {
-        await foreach (var happened in history.WatchAsync(operation, after, cancellationToken))
+        using var over = CancellationTokenSource.CreateLinkedTokenSource(stopping, gone);
+        await using var events = history.WatchAsync(operation, after, over.Token).GetAsyncEnumerator(over.Token);
+        while (await NextAsync(events, stopping))
         {
+            var happened = events.Current;
             yield return new SseItem<OperationAnswer>(OperationAnswer.Of(happened.Operation), "operation")
             {
                 EventId = happened.Seq.ToString(CultureInfo.InvariantCulture),
             };
+        }
+    }
+
+    // A host that stops ends its streams, else it would wait for them; the client resumes at another one.
+    private static async Task<bool> NextAsync(IAsyncEnumerator<OperationEvent> events, CancellationToken stopping)
+    {
+        try
+        {
+            return await events.MoveNextAsync();
+        }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            return false;
         }
     }
 

@@ -12,21 +12,40 @@ internal static class LifecycleEndpoints
 
     public static void MapLifecycle(this IEndpointRouteBuilder tenants)
     {
-        tenants.MapPost("/{slug}/suspend", SuspendAsync).WithName("suspendTenant").WithSummary("Suspend a tenant");
-        tenants.MapPost("/{slug}/resume", ResumeAsync).WithName("resumeTenant").WithSummary("End a suspension");
+        tenants
+            .MapPost("/{slug}/suspend", SuspendAsync)
+            .Named("suspendTenant", "Suspend a tenant")
+            .Takes<SuspendBody>()
+            .Answers<TenantAnswer>(StatusCodes.Status200OK, "ETag");
+        tenants
+            .MapPost("/{slug}/resume", ResumeAsync)
+            .Named("resumeTenant", "End a suspension")
+            .Answers<TenantAnswer>(StatusCodes.Status200OK, "ETag");
         tenants
             .MapPut("/{slug}/access-mode", PutAccessModeAsync)
-            .WithName("setAccessMode")
-            .WithSummary("Say what the tenant's people may do");
+            .Named("setAccessMode", "Say what the tenant's people may do")
+            .Takes<AccessModeBody>()
+            .Answers<TenantAnswer>(StatusCodes.Status200OK, "ETag");
         tenants
             .MapDelete("/{slug}", DeleteAsync)
-            .WithName("deleteTenant")
-            .WithSummary("Delete a tenant; its data is kept until purgeAt (X-Confirm: its slug)");
-        tenants.MapPost("/{slug}/undelete", UndeleteAsync).WithName("undeleteTenant").WithSummary("Undo a deletion");
+            .Named("deleteTenant", "Delete a tenant; its data is kept until purgeAt (X-Confirm: its slug)")
+            .Reads(
+                new RequestHeader(ConfirmHeader, "The tenant's slug, to say that you mean this one.")
+                {
+                    IsRequired = true,
+                }
+            )
+            .Answers<TenantAnswer>(StatusCodes.Status200OK, "ETag");
+        tenants
+            .MapPost("/{slug}/undelete", UndeleteAsync)
+            .Named("undeleteTenant", "Undo a deletion")
+            .Answers<TenantAnswer>(StatusCodes.Status200OK, "ETag");
         tenants
             .MapPost("/{slug}/purge", PurgeAsync)
-            .WithName("purgeTenant")
-            .WithSummary("Remove a deleted tenant's data for good; the result is a certificate");
+            .Named("purgeTenant", "Remove a deleted tenant's data for good; the result is a certificate")
+            .Reads(RequestHeader.Prefer)
+            .Answers<OperationAnswer>()
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
     }
 
     private static async Task<IResult> SuspendAsync(
@@ -138,4 +157,10 @@ internal static class LifecycleEndpoints
         using var body = read.Value;
         return body.Finish() is { } faults ? Problems.Of(faults) : null;
     }
+
+    /// <summary>Why a tenant is suspended; its people see it.</summary>
+    internal sealed record SuspendBody(string Reason);
+
+    /// <summary>What a tenant's people may do.</summary>
+    internal sealed record AccessModeBody(AccessMode Mode);
 }

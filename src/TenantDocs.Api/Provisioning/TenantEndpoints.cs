@@ -10,19 +10,48 @@ namespace TenantDocs.Api.Provisioning;
 internal static class TenantEndpoints
 {
     private const int LongestName = 200;
-    private static readonly string[] Filters = ["limit", "cursor", "search", "isolation", "tier", "status", "server"];
+
+    // Parts of the host's own addresses: reserved like the others, although too short to be slugs.
+    private static readonly string[] ReservedParts = ["t", "v1", "v2", "me"];
+    private static readonly QueryParameter[] Filters =
+    [
+        QueryParameter.Limit,
+        QueryParameter.Cursor,
+        new("search", "Only those with this in slug or name."),
+        QueryParameter.OneOf<IsolationModel>("isolation", "Only those of this model."),
+        new("tier", "Only those of this tier."),
+        QueryParameter.OneOf<TenantStatus>("status", "Only those in this state."),
+        new("server", "Only those on this server."),
+    ];
 
     public static IEndpointRouteBuilder MapTenants(this IEndpointRouteBuilder admin)
     {
         var tenants = admin.MapGroup("/tenants").WithTags("Tenants");
-        tenants.MapPost("", PostAsync).WithName("createTenant").WithSummary("Make a tenant");
-        tenants.MapGet("", ListAsync).WithName("listTenants").WithSummary("List tenants in order of creation");
-        tenants.MapGet("/{slug}", GetAsync).WithName("getTenantBySlug").WithSummary("Read a tenant");
-        tenants.MapPatch("/{slug}", PatchAsync).WithName("patchTenant").WithSummary("Change name or language");
+        tenants
+            .MapPost("", PostAsync)
+            .Named("createTenant", "Make a tenant")
+            .Takes<TenantBody>()
+            .Reads(RequestHeader.Prefer)
+            .Answers<TenantAnswer>(StatusCodes.Status201Created, "Location", "ETag")
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
+        tenants
+            .MapGet("", ListAsync)
+            .Named("listTenants", "List tenants in order of creation")
+            .Query(Filters)
+            .Answers<Page<TenantAnswer>>();
+        tenants.MapGet("/{slug}", GetAsync).Named("getTenantBySlug", "Read a tenant").AnswersTagged<TenantAnswer>();
+        tenants
+            .MapPatch("/{slug}", PatchAsync)
+            .Named("patchTenant", "Change name or language")
+            .Takes<TenantPatch>(BodyForm.MergePatch)
+            .Reads(RequestHeader.IfMatch)
+            .Answers<TenantAnswer>(StatusCodes.Status200OK, "ETag");
         tenants
             .MapPost("/{slug}/retry", RetryAsync)
-            .WithName("retryTenant")
-            .WithSummary("Try again to make a tenant whose provisioning failed");
+            .Named("retryTenant", "Try again to make a tenant whose provisioning failed")
+            .Reads(RequestHeader.Prefer)
+            .Answers<TenantAnswer>(StatusCodes.Status201Created, "Location", "ETag")
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
         tenants.MapLifecycle();
         tenants.MapTenantKeys();
         return admin;
@@ -72,11 +101,6 @@ internal static class TenantEndpoints
 
     private static async Task<Result<NewTenant>> ReadAsync(HttpContext context)
     {
-        if (RequestQuery.RefuseAny(context.Request) is { } unknown)
-        {
-            return unknown;
-        }
-
         var read = await JsonBody.ReadAsync(context.Request, BodyForm.Json, context.RequestAborted);
         if (read.Error is { } error)
         {
@@ -85,7 +109,8 @@ internal static class TenantEndpoints
 
         using var body = read.Value;
         var text = body.RequiredText("slug");
-        if (!TenantSlug.TryParse(text, out var slug) && text.Length > 0)
+        var isPart = ReservedParts.Contains(text);
+        if (!TenantSlug.TryParse(text, out var slug) && text.Length > 0 && !isPart)
         {
             body.Fault("slug", "3 to 40 of a–z, 0–9 and -, beginning with a letter and not ending with -.");
         }
@@ -98,7 +123,14 @@ internal static class TenantEndpoints
             Region = body.Text("region", 1, 100),
             Language = LanguageOf(body) ?? "english",
         };
-        return body.Finish() is { } faults ? faults : request;
+        return body.Finish() is { } faults ? faults
+            : isPart
+                ? new Error(
+                    ErrorKind.Conflict,
+                    "duplicate",
+                    "This slug is reserved for the platform. Choose another one."
+                )
+            : request;
     }
 
     private static async Task<IResult> ListAsync(
@@ -108,13 +140,7 @@ internal static class TenantEndpoints
         Cursors cursors
     )
     {
-        var read = RequestQuery.Read(context.Request, Filters);
-        if (read.Error is { } unknown)
-        {
-            return Problems.Of(unknown);
-        }
-
-        var query = read.Value;
+        var query = RequestQuery.Of(context.Request);
         var limit = query.Limit;
         var filter = new TenantFilter
         {
@@ -141,7 +167,7 @@ internal static class TenantEndpoints
         return await pages.AnswerAsync(
             found,
             limit,
-            t => (t.CreatedAt, t.Id.Value),
+            t => Pages.KeysOf(t.CreatedAt, t.Id.Value),
             TenantAnswer.Of,
             context.RequestAborted
         );
@@ -153,8 +179,7 @@ internal static class TenantEndpoints
         HttpContext context,
         TenantCatalog catalog
     ) =>
-        RequestQuery.RefuseAny(context.Request) is { } unknown ? Problems.Of(unknown)
-        : await catalog.FindBySlugAsync(slug, context.RequestAborted) is not { } tenant
+        await catalog.FindBySlugAsync(slug, context.RequestAborted) is not { } tenant
             ? Problems.Of(TenantLifecycle.NoSuchTenant)
         : Preconditions.IsNotModified(context.Request, tenant.Version) ? Preconditions.NotModified(tenant.Version)
         : TenantAnswer.Result(tenant);
@@ -229,5 +254,22 @@ internal static class TenantEndpoints
         }
 
         return language;
+    }
+
+    /// <summary>A tenant to make. The tier brings the isolation unless that is said too.</summary>
+    internal sealed record TenantBody(string Slug, string Name)
+    {
+        public string? Tier { get; init; }
+        public IsolationModel? Isolation { get; init; }
+        public string? Server { get; init; }
+        public string? Region { get; init; }
+        public string? Language { get; init; }
+    }
+
+    /// <summary>What can be changed of a tenant; the rest is read-only or has operations of its own.</summary>
+    internal sealed record TenantPatch
+    {
+        public string? Name { get; init; }
+        public string? Language { get; init; }
     }
 }

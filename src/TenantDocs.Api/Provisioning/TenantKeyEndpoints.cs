@@ -11,10 +11,18 @@ internal static class TenantKeyEndpoints
     {
         tenants
             .MapPost("/{slug}/api-keys", PostAsync)
-            .WithName("createTenantKey")
-            .WithSummary("Make an API key; it is shown this once");
-        tenants.MapGet("/{slug}/api-keys", ListAsync).WithName("listTenantKeys").WithSummary("List API keys");
-        tenants.MapDelete("/{slug}/api-keys/{id}", DeleteAsync).WithName("revokeTenantKey").WithSummary("Revoke a key");
+            .Named("createTenantKey", "Make an API key; it is shown this once")
+            .Takes<KeyBody>()
+            .Answers<KeyAnswer>(StatusCodes.Status201Created, "Location");
+        tenants
+            .MapGet("/{slug}/api-keys", ListAsync)
+            .Named("listTenantKeys", "List API keys in order of creation")
+            .Query(QueryParameter.Limit, QueryParameter.Cursor)
+            .Answers<Page<KeyAnswer>>();
+        tenants
+            .MapDelete("/{slug}/api-keys/{id}", DeleteAsync)
+            .Named("revokeTenantKey", "Revoke a key")
+            .AnswersNothing();
     }
 
     private static async Task<IResult> PostAsync(
@@ -85,22 +93,39 @@ internal static class TenantKeyEndpoints
         string slug,
         HttpContext context,
         TenantCatalog catalog,
-        ApiKeys keys
+        ApiKeys keys,
+        Cursors cursors
     )
     {
-        if (RequestQuery.RefuseAny(context.Request) is { } unknown)
+        var query = RequestQuery.Of(context.Request);
+        var limit = query.Limit;
+        if (query.Finish() is { } faults)
         {
-            return Problems.Of(unknown);
+            return Problems.Of(faults);
         }
 
-        return await catalog.FindBySlugAsync(slug, context.RequestAborted) is { } tenant
-            ? Json.Result(
-                new Page<KeyAnswer>(
-                    [.. (await keys.ListAsync(tenant.Id, context.RequestAborted)).Select(KeyAnswer.Of)],
-                    null
-                )
-            )
-            : Problems.Of(TenantLifecycle.NoSuchTenant);
+        if (await catalog.FindBySlugAsync(slug, context.RequestAborted) is not { } tenant)
+        {
+            return Problems.Of(TenantLifecycle.NoSuchTenant);
+        }
+
+        var pages = new Pages(cursors, $"api-keys/{tenant.Id}", query);
+        var after = await pages.ReadAsync(context.RequestAborted);
+        if (after.Error is { } badCursor)
+        {
+            return Problems.Of(badCursor);
+        }
+
+        var rest = (await keys.ListAsync(tenant.Id, context.RequestAborted))
+            .OrderBy(k => (k.CreatedAt, k.Id))
+            .Where(k => after.Value is not { } position || (k.CreatedAt, k.Id).CompareTo(position) > 0);
+        return await pages.AnswerAsync(
+            [.. rest],
+            limit,
+            k => Pages.KeysOf(k.CreatedAt, k.Id),
+            KeyAnswer.Of,
+            context.RequestAborted
+        );
     }
 
     private static async Task<IResult> DeleteAsync(
@@ -120,6 +145,13 @@ internal static class TenantKeyEndpoints
     private static bool IsScope(string scope) =>
         Permission.All.ContainsKey(scope)
         || Permission.All.Keys.Any(p => $"{p[..p.IndexOf(':', StringComparison.Ordinal)]}:*" == scope);
+
+    /// <summary>A key to make.</summary>
+    internal sealed record KeyBody(string Name, Role Role)
+    {
+        public IReadOnlyList<string>? Scopes { get; init; }
+        public DateTimeOffset? ExpiresAt { get; init; }
+    }
 
     private sealed record KeyAnswer(
         Guid Id,
