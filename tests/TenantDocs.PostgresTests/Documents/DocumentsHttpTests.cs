@@ -1,335 +1,306 @@
-using System.Net;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
 using TenantDocs.Catalog;
+using TenantDocs.Documents;
+using TenantDocs.Isolation;
 using TenantDocs.PostgresTests.Http;
 
 namespace TenantDocs.PostgresTests.Documents;
 
-/// <summary>The documents of the tenant API over HTTP, on the real host.</summary>
-[Collection<OneHttpHost>]
-public sealed partial class DocumentsHttpTests(HttpHost host) : IAsyncLifetime
+/// <summary>Also what is refused, which no home has a part in.</summary>
+public sealed class DocumentsHttpTests(HttpHost host) : DocumentsHttpContract(host, IsolationModel.Shared)
 {
-    private const string MergePatch = "application/merge-patch+json";
-    private string _key = "";
-    private Tenant _tenant = null!;
-
-    public async ValueTask InitializeAsync()
+    private static readonly JsonSerializerOptions Relaxed = new()
     {
-        _tenant = await NewTenantAsync();
-        _key = await host.NewKeyAsync(_tenant, "editor");
-    }
+        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    private const string Attack = "x'); DROP TABLE documents; --\" OR 1=1 /* \\";
 
-    [Fact]
-    public async Task A_document_lives_through_create_read_patch_replace_trash_and_restore()
+    [Theory]
+    [InlineData("""{"body":"b"}""")]
+    [InlineData("""{"title":"t"}""")]
+    [InlineData("""{"title":"","body":"b"}""")]
+    [InlineData("""{"title":null,"body":"b"}""")]
+    [InlineData("""{"title":"t","body":"b","id":"x"}""")]
+    [InlineData("""{"title":"t","body":"b","colour":"red"}""")]
+    [InlineData("""{"title":"t","body":"b","tags":"x"}""")]
+    [InlineData("""{"title":"t","body":"b","tags":[1]}""")]
+    [InlineData("""{"title":"t","body":"b","collectionId":"x"}""")]
+    [InlineData("""{"title":"t","body":"b","metadata":[]}""")]
+    [InlineData("""{"title":"t","body":"b","metadata":{"a":"\u0000"}}""")]
+    [InlineData("""{"title":"t","body":"b","contentType":"nonsense"}""")]
+    [InlineData("""{"title":"t","body":"b","status":"Not a word"}""")]
+    [InlineData("""{"title":"t\u0000","body":"b"}""")]
+    [InlineData("""{"title":"t","body":"\udc00"}""")]
+    [InlineData("""{"title":"t","body":"b"} x""")]
+    public async Task A_faulty_document_is_400_and_is_not_made(string body)
     {
-        var created = await SendAsync(
-            HttpMethod.Post,
-            "/v1/documents",
-            """{"title":"One","body":"b","tags":["x"],"metadata":{"n":1.50}}"""
-        );
-        var document = await JsonAsync(created, 201);
-        var id = document.GetProperty("id").GetString();
-        Assert.Equal($"/v1/documents/{id}", created.Headers.Location!.OriginalString);
-        Assert.Equal("\"1\"", created.Headers.ETag!.Tag);
-        Assert.Equal(
-            [
-                "body",
-                "collectionId",
-                "contentType",
-                "createdAt",
-                "createdBy",
-                "deletedAt",
-                "id",
-                "metadata",
-                "status",
-                "tags",
-                "title",
-                "updatedAt",
-                "updatedBy",
-                "version",
-            ],
-            document.EnumerateObject().Select(p => p.Name).Order()
-        );
-        Assert.Equal("""{"n":1.50}""", document.GetProperty("metadata").GetRawText());
-        Assert.Matches(@"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$", document.GetProperty("createdAt").GetString());
-
-        var read = await SendAsync(HttpMethod.Get, $"/v1/documents/{id}");
-        Assert.Equal(document.GetRawText(), (await JsonAsync(read, 200)).GetRawText());
-        var unchanged = await SendAsync(HttpMethod.Get, $"/v1/documents/{id}", headers: ("If-None-Match", "\"1\""));
-        Assert.Equal(HttpStatusCode.NotModified, unchanged.StatusCode);
-        Assert.Equal(HttpStatusCode.OK, (await SendAsync(HttpMethod.Head, $"/v1/documents/{id}")).StatusCode);
-
-        var patched = await SendAsync(
-            HttpMethod.Patch,
-            $"/v1/documents/{id}",
-            """{"title":"Two"}""",
-            MergePatch,
-            ("If-Match", "\"1\"")
-        );
-        Assert.Equal("Two", (await JsonAsync(patched, 200)).GetProperty("title").GetString());
-        Assert.Equal("\"2\"", patched.Headers.ETag!.Tag);
-        var stale = await SendAsync(HttpMethod.Patch, $"/v1/documents/{id}", "{}", MergePatch, ("If-Match", "\"1\""));
-        await stale.ShouldBeAsync(412, "precondition-failed");
-        Assert.Equal("\"2\"", stale.Headers.ETag!.Tag);
-        var replaced = await SendAsync(
-            HttpMethod.Put,
-            $"/v1/documents/{id}",
-            """{"title":"Three","body":"c"}""",
-            headers: ("If-Match", "\"2\"")
-        );
-        Assert.Equal(0, (await JsonAsync(replaced, 200)).GetProperty("tags").GetArrayLength());
-
-        var trashed = await JsonAsync(
-            await SendAsync(HttpMethod.Delete, $"/v1/documents/{id}", headers: ("If-Match", "\"3\"")),
-            200
-        );
-        Assert.Equal(
-            TimeSpan.FromDays(30),
-            trashed.GetProperty("purgeAt").GetDateTimeOffset() - trashed.GetProperty("deletedAt").GetDateTimeOffset()
-        );
-        await (await SendAsync(HttpMethod.Get, $"/v1/documents/{id}")).ShouldBeAsync(404, "not-found");
-        await JsonAsync(await SendAsync(HttpMethod.Get, $"/v1/documents/{id}?trashed=true"), 200);
-        Assert.Single((await GetAsync("/v1/trash")).GetProperty("items").EnumerateArray());
-        Assert.Single((await GetAsync("/v1/documents?trashed=true")).GetProperty("items").EnumerateArray());
-        var restored = await SendAsync(HttpMethod.Post, $"/v1/documents/{id}/restore");
-        Assert.Equal(5, (await JsonAsync(restored, 200)).GetProperty("version").GetInt32());
-        await (await SendAsync(HttpMethod.Post, $"/v1/documents/{id}/restore")).ShouldBeAsync(409, "not-deleted");
-
-        await JsonAsync(await SendAsync(HttpMethod.Delete, $"/v1/documents/{id}", headers: ("If-Match", "*")), 200);
-        await (await SendAsync(HttpMethod.Delete, $"/v1/trash/{id}")).ShouldBeAsync(428, "precondition-required");
-        var purged = await SendAsync(HttpMethod.Delete, $"/v1/trash/{id}", headers: ("If-Match", "\"6\""));
-        Assert.Equal((HttpStatusCode.NoContent, ""), (purged.StatusCode, await purged.TextAsync()));
-        await (await SendAsync(HttpMethod.Get, $"/v1/documents/{id}?trashed=true")).ShouldBeAsync(404, "not-found");
-        Assert.Equal(0, (await GetAsync("/v1/usage")).GetProperty("bytes").GetInt64());
+        await (await SendAsync(HttpMethod.Post, "/v1/documents", body)).ShouldBeAsync(400, "validation-failed");
+        Assert.Equal(0, (await GetAsync("/v1/changes")).GetProperty("next").GetInt32());
     }
 
     [Fact]
-    public async Task Put_creates_once_with_a_chosen_id_and_needs_a_precondition()
+    public async Task A_title_of_501_characters_is_400_and_one_of_500_is_not()
     {
-        var path = $"/v1/documents/{Guid.NewGuid()}";
-        const string Body = """{"title":"One","body":""}""";
+        await NewAsync(new string('x', 500), "");
+        var body = JsonSerializer.Serialize(new { title = new string('x', 501), body = "" });
+        await (await SendAsync(HttpMethod.Post, "/v1/documents", body)).ShouldBeAsync(400, "validation-failed");
+    }
 
-        var created = await SendAsync(HttpMethod.Put, path, Body, headers: ("If-None-Match", "*"));
-        Assert.Equal((201, path), ((int)created.StatusCode, created.Headers.Location!.OriginalString));
-        await (await SendAsync(HttpMethod.Put, path, Body, headers: ("If-None-Match", "*"))).ShouldBeAsync(
-            412,
-            "precondition-failed"
+    [Fact]
+    public async Task A_body_of_5_MiB_is_kept_and_one_over_it_is_413_whatever_its_form()
+    {
+        const int Most = 5 * 1024 * 1024;
+        var id = await NewAsync("t", new string('x', Most));
+        Assert.Equal(Most, (await GetAsync($"/v1/documents/{id}")).GetProperty("body").GetString()!.Length);
+        // In JSON twice as long, and as a text within the limit.
+        await NewAsync("escaped", new string('\n', Most));
+        foreach (
+            var text in new[] { new string('x', Most + 1), new string('x', 6 * 1024 * 1024), new string('é', Most) }
+        )
+        {
+            var body = JsonSerializer.Serialize(new { title = "t", body = text }, Relaxed);
+            await (await SendAsync(HttpMethod.Post, "/v1/documents", body)).ShouldBeAsync(413, "payload-too-large");
+            var patch = JsonSerializer.Serialize(new { body = text }, Relaxed);
+            await (
+                await SendAsync(HttpMethod.Patch, $"/v1/documents/{id}", patch, MergePatch, ("If-Match", "\"1\""))
+            ).ShouldBeAsync(413, "payload-too-large");
+        }
+
+        Assert.Equal(1, (await GetAsync($"/v1/documents/{id}")).GetProperty("version").GetInt32());
+    }
+
+    /// <summary>The bodies of a page that is full are not even sent by the server.</summary>
+    [Fact]
+    public async Task A_page_with_large_bodies_ends_early_and_goes_on()
+    {
+        for (var i = 0; i < 5; i++)
+        {
+            await NewAsync($"{i}", new string('x', 5 * 1024 * 1024));
+        }
+
+        var first = await GetAsync("/v1/documents?include=body&sort=title");
+        Assert.Equal(4, first.GetProperty("items").GetArrayLength());
+        var rest = await GetAsync(
+            $"/v1/documents?include=body&sort=title&cursor={first.GetProperty("next").GetString()}"
         );
-        await (await SendAsync(HttpMethod.Put, path, Body)).ShouldBeAsync(428, "precondition-required");
-        await (await SendAsync(HttpMethod.Put, path, Body, headers: ("If-None-Match", "\"1\""))).ShouldBeAsync(
+        Assert.Equal("4", Assert.Single(rest.GetProperty("items").EnumerateArray()).GetProperty("title").GetString());
+        Assert.Equal(JsonValueKind.Null, rest.GetProperty("next").ValueKind);
+        Assert.Equal(5, (await GetAsync("/v1/documents")).GetProperty("items").GetArrayLength());
+        Assert.Equal((5, 4), await SentAsync());
+    }
+
+    private async Task<(int Rows, int Bodies)> SentAsync()
+    {
+        var query = new DocumentQuery
+        {
+            Sort = DocumentSort.Title,
+            IncludeBody = true,
+            Limit = 200,
+        };
+        return await Host
+            .Services.GetRequiredService<TenantSessions>()
+            .ReadAsync(
+                Tenant,
+                async (session, token) =>
+                {
+                    await using var batch = session.CreateBatch();
+                    batch.Add(
+                        DocumentListSql.For(query),
+                        SqlValue.Of(Tenant.Id.Value),
+                        SqlValue.Of(201),
+                        SqlValue.Of((string?)null),
+                        SqlValue.Of((DateTimeOffset?)null),
+                        SqlValue.Of((string?)null),
+                        SqlValue.Of((Guid?)null),
+                        SqlValue.Of((string?)null),
+                        SqlValue.Of((Guid?)null)
+                    );
+                    await using var reader = await batch.ReadAsync(token);
+                    var (rows, bodies) = (0, 0);
+                    while (await reader.ReadAsync(token))
+                    {
+                        rows++;
+                        bodies += DocumentReading.LacksBody(reader) ? 0 : 1;
+                    }
+
+                    return (rows, bodies);
+                },
+                TestContext.Current.CancellationToken
+            );
+    }
+
+    [Theory]
+    [InlineData("DELETE", "")]
+    [InlineData("POST", "/restore")]
+    [InlineData("POST", "/versions/1/restore")]
+    public async Task A_change_without_fields_refuses_fields_and_takes_an_empty_object(string method, string action)
+    {
+        var id = await NewAsync("t", "");
+        if (action is "/restore")
+        {
+            await SendAsync(HttpMethod.Delete, $"/v1/documents/{id}", headers: ("If-Match", "\"1\""));
+        }
+
+        var (path, match) = ($"/v1/documents/{id}{action}", ("If-Match", action is "/restore" ? "\"2\"" : "\"1\""));
+        await (await SendAsync(new HttpMethod(method), path, """{"x":1}""", headers: match)).ShouldBeAsync(
             400,
             "validation-failed"
         );
-        await (
-            await SendAsync(HttpMethod.Put, $"/v1/documents/{Guid.NewGuid()}", Body, headers: ("If-Match", "\"1\""))
-        ).ShouldBeAsync(404, "not-found");
-    }
-
-    [Fact]
-    public async Task Versions_diff_and_times_show_the_past()
-    {
-        var id = await NewAsync("One", "a\nb\nc");
-        var first = await GetAsync($"/v1/documents/{id}");
-        await SendAsync(
-            HttpMethod.Patch,
-            $"/v1/documents/{id}",
-            """{"body":"a\nB\nc","status":"published"}""",
-            MergePatch,
-            ("If-Match", "\"1\"")
-        );
-
-        var versions = await GetAsync($"/v1/documents/{id}/versions?limit=1");
-        Assert.Equal(2, versions.GetProperty("items")[0].GetProperty("version").GetInt32());
-        var rest = await GetAsync(
-            $"/v1/documents/{id}/versions?limit=1&cursor={versions.GetProperty("next").GetString()}"
-        );
-        Assert.Equal(
-            ("created", 1),
-            (
-                rest.GetProperty("items")[0].GetProperty("change").GetString(),
-                rest.GetProperty("items")[0].GetProperty("version").GetInt32()
-            )
-        );
-        Assert.Equal(JsonValueKind.Null, rest.GetProperty("next").ValueKind);
-        Assert.Equal(first.GetRawText(), (await GetAsync($"/v1/documents/{id}/versions/1")).GetRawText());
-        await (await SendAsync(HttpMethod.Get, $"/v1/documents/{id}/versions/9")).ShouldBeAsync(404, "not-found");
-        await (await SendAsync(HttpMethod.Get, $"/v1/documents/{id}/versions/x")).ShouldBeAsync(404, "not-found");
-        var born = first.GetProperty("createdAt").GetString();
-        Assert.Equal(first.GetRawText(), (await GetAsync($"/v1/documents/{id}?asOf={born}")).GetRawText());
-        await (await SendAsync(HttpMethod.Get, $"/v1/documents/{id}?asOf=2020-01-01T00:00:00Z")).ShouldBeAsync(
-            404,
-            "not-found"
-        );
-
-        var diff = await GetAsync($"/v1/documents/{id}/diff?from=1&to=2");
-        Assert.Contains("-b\n+B\n", diff.GetProperty("unified").GetString(), StringComparison.Ordinal);
-        Assert.Equal("published", diff.GetProperty("fields").GetProperty("status").GetProperty("to").GetString());
-        var unified = await SendAsync(HttpMethod.Get, $"/v1/documents/{id}/diff?format=unified");
-        Assert.Equal(diff.GetProperty("unified").GetString(), await unified.TextAsync());
-
-        await (await SendAsync(HttpMethod.Post, $"/v1/documents/{id}/versions/1/restore")).ShouldBeAsync(
-            428,
-            "precondition-required"
-        );
-        var restored = await SendAsync(
-            HttpMethod.Post,
-            $"/v1/documents/{id}/versions/1/restore",
-            headers: ("If-Match", "\"2\"")
-        );
-        Assert.Equal(
-            (3, "a\nb\nc"),
-            (
-                (await JsonAsync(restored, 200)).GetProperty("version").GetInt32(),
-                (await JsonAsync(restored, 200)).GetProperty("body").GetString()
-            )
-        );
-    }
-
-    [Fact]
-    public async Task Lists_filter_sort_and_page_with_cursors_of_their_own()
-    {
-        var collection = Guid.NewGuid();
-        foreach (var title in new[] { "b", "a", "c" })
-        {
-            await SendAsync(
-                HttpMethod.Post,
-                "/v1/documents",
-                $$"""{"title":"{{title}}","body":"text","tags":["t{{title}}"],"collectionId":"{{collection}}"}"""
-            );
-        }
-
-        Assert.Equal("cab", await TitlesAsync(""));
-        Assert.Equal("abc", await TitlesAsync("sort=title"));
-        Assert.Equal("cba", await TitlesAsync("sort=-title"));
-        Assert.Equal("bac", await TitlesAsync("sort=createdAt"));
-        Assert.Equal("a", await TitlesAsync("tag=ta"));
-        Assert.Equal("cab", await TitlesAsync($"collectionId={collection}&status=draft"));
-        Assert.Equal("", await TitlesAsync("status=published"));
-        Assert.Equal("", await TitlesAsync("updatedSince=2999-01-01T00:00:00Z"));
-        var plain = (await GetAsync("/v1/documents")).GetProperty("items")[0];
-        var full = (await GetAsync("/v1/documents?include=body")).GetProperty("items")[0];
-        Assert.False(plain.TryGetProperty("body", out _));
-        Assert.Equal("text", full.GetProperty("body").GetString());
-
-        var page = await GetAsync("/v1/documents?limit=2");
-        var cursor = page.GetProperty("next").GetString();
-        Assert.Equal("b", await TitlesAsync($"limit=2&cursor={cursor}"));
-        foreach (
-            var query in new[]
-            {
-                $"sort=title&cursor={cursor}",
-                $"tag=ta&cursor={cursor}",
-                "cursor=nonsense",
-                $"cursor={cursor}x",
-            }
-        )
-        {
-            await (await SendAsync(HttpMethod.Get, $"/v1/documents?{query}")).ShouldBeAsync(400, "invalid-cursor");
-        }
-
-        var other = await host.NewKeyAsync(await NewTenantAsync(), "editor");
-        await (await SendAsync(HttpMethod.Get, $"/v1/documents?limit=2&cursor={cursor}", key: other)).ShouldBeAsync(
+        await (await SendAsync(new HttpMethod(method), path, "[", headers: match)).ShouldBeAsync(
             400,
-            "invalid-cursor"
+            "validation-failed"
         );
+        await JsonAsync(await SendAsync(new HttpMethod(method), path, "{}", headers: match), 200);
+    }
 
-        var tags = await GetAsync("/v1/tags?limit=2");
-        Assert.Equal("""[{"tag":"ta","count":1},{"tag":"tb","count":1}]""", tags.GetProperty("items").GetRawText());
-        Assert.Single(
-            (await GetAsync($"/v1/tags?limit=2&cursor={tags.GetProperty("next").GetString()}"))
-                .GetProperty("items")
-                .EnumerateArray()
-        );
+    [Fact]
+    public async Task The_body_of_a_change_without_fields_belongs_to_its_key()
+    {
+        var id = await NewAsync("t", "");
+        async Task<HttpResponseMessage> DeleteAsync(string body)
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Delete, $"/v1/documents/{id}");
+            request.Headers.Add("If-Match", "\"1\"");
+            request.Headers.Add("Idempotency-Key", "k");
+            request.Content = new StringContent(body, null, "application/json");
+            return await Host.SendAsync(request, Key);
+        }
 
-        async Task<string> TitlesAsync(string query) =>
-            string.Concat(
-                (await GetAsync($"/v1/documents?{query}"))
-                    .GetProperty("items")
-                    .EnumerateArray()
-                    .Select(d => d.GetProperty("title").GetString())
+        await JsonAsync(await DeleteAsync("{}"), 200);
+        await JsonAsync(await DeleteAsync("{}"), 200);
+        await (await DeleteAsync("{ }")).ShouldBeAsync(422, "idempotency-key-reused");
+    }
+
+    [Fact]
+    public async Task A_diff_over_too_many_lines_is_422_and_a_small_one_in_a_long_text_is_shown()
+    {
+        var text = string.Concat(Enumerable.Repeat("x\n", 150_000));
+        var id = await NewAsync("t", text);
+        async Task PatchAsync(string body, string etag) =>
+            await JsonAsync(
+                await SendAsync(
+                    HttpMethod.Patch,
+                    $"/v1/documents/{id}",
+                    JsonSerializer.Serialize(new { body }),
+                    MergePatch,
+                    ("If-Match", etag)
+                ),
+                200
             );
+        await PatchAsync($"{text}y", "\"1\"");
+        await PatchAsync("z", "\"2\"");
+
+        Assert.Equal(1, (await GetAsync($"/v1/documents/{id}/diff?from=1&to=2")).GetProperty("added").GetInt32());
+        await (await SendAsync(HttpMethod.Get, $"/v1/documents/{id}/diff?from=2&to=3")).ShouldBeAsync(
+            422,
+            "unprocessable"
+        );
     }
 
     [Fact]
-    public async Task Search_and_changes_answer_in_their_form()
+    public async Task Invalid_UTF_8_is_400()
     {
-        var id = await NewAsync("Zoo", "An <i>elephant</i> & more");
+        byte[] body = [.. "{\"title\":\"t\",\"body\":\""u8, 0xC3, 0x28, .. "\"}"u8];
+        var answer = await SendAsync(HttpMethod.Post, "/v1/documents", body, "application/json", null, null);
+        await answer.ShouldBeAsync(400, "validation-failed");
+    }
 
-        var hit = Assert.Single((await GetAsync("/v1/search?q=elephants")).GetProperty("items").EnumerateArray());
-        Assert.Equal(id, hit.GetProperty("id").GetString());
-        Assert.Contains(
-            "<mark>elephant</mark>",
-            hit.GetProperty("highlights")[0].GetString(),
-            StringComparison.Ordinal
+    [Theory]
+    [InlineData("limit=0")]
+    [InlineData("limit=201")]
+    [InlineData("limit=x")]
+    [InlineData("sort=size")]
+    [InlineData("trashed=maybe")]
+    [InlineData("updatedSince=yesterday")]
+    [InlineData("collectionId=1")]
+    [InlineData("include=everything")]
+    [InlineData("tag=%00")]
+    [InlineData("tag=")]
+    [InlineData("status=a&status=b")]
+    public async Task A_faulty_parameter_is_400(string query) =>
+        await (await SendAsync(HttpMethod.Get, $"/v1/documents?{query}")).ShouldBeAsync(400, "validation-failed");
+
+    [Theory]
+    [InlineData("/v1/documents?page=2")]
+    [InlineData("/v1/trash?trashed=false")]
+    [InlineData("/v1/search?q=a&sort=title")]
+    [InlineData("/v1/changes?cursor=1")]
+    [InlineData("/v1/tags?q=a")]
+    [InlineData("/v1/usage?x=1")]
+    public async Task An_unknown_parameter_is_400(string path) =>
+        await (await SendAsync(HttpMethod.Get, path)).ShouldBeAsync(400, "unknown-parameter");
+
+    [Theory]
+    [InlineData("application/json")]
+    [InlineData("application/json-patch+json")]
+    public async Task Another_patch_than_merge_patch_is_415(string type)
+    {
+        var id = await NewAsync("t", "");
+        var answer = await SendAsync(HttpMethod.Patch, $"/v1/documents/{id}", "{}", type, ("If-Match", "\"1\""));
+        await answer.ShouldBeAsync(415, "unsupported-patch");
+        Assert.Contains(MergePatch, answer.Headers.GetValues("Accept-Patch"));
+    }
+
+    [Theory]
+    [InlineData("""{"id":"11111111-2222-3333-4444-555555555555"}""")]
+    [InlineData("""{"version":9}""")]
+    [InlineData("""{"createdAt":"2026-01-01T00:00:00Z"}""")]
+    [InlineData("""{"title":null}""")]
+    [InlineData("""{"body":null}""")]
+    [InlineData("""{"colour":1}""")]
+    [InlineData("[]")]
+    public async Task A_patch_of_what_cannot_be_patched_is_400(string patch)
+    {
+        var id = await NewAsync("t", "");
+        var answer = await SendAsync(HttpMethod.Patch, $"/v1/documents/{id}", patch, MergePatch, ("If-Match", "\"1\""));
+        await answer.ShouldBeAsync(400, "validation-failed");
+    }
+
+    [Fact]
+    public async Task SQL_in_every_text_is_text()
+    {
+        var kept = await NewAsync("kept", "");
+        var content = new
+        {
+            title = Attack,
+            body = Attack,
+            tags = new[] { Attack },
+            metadata = new Dictionary<string, string> { [Attack] = Attack },
+        };
+        var created = await SendAsync(
+            HttpMethod.Post,
+            "/v1/documents",
+            JsonSerializer.Serialize(content),
+            headers: ("Idempotency-Key", Attack)
         );
-        Assert.DoesNotContain("<i>", hit.GetProperty("highlights")[0].GetString(), StringComparison.Ordinal);
-        await (await SendAsync(HttpMethod.Get, "/v1/search")).ShouldBeAsync(400, "validation-failed");
-        await (await SendAsync(HttpMethod.Get, "/v1/search?q=")).ShouldBeAsync(400, "validation-failed");
-        await (await SendAsync(HttpMethod.Get, "/v1/search?q=%20")).ShouldBeAsync(400, "validation-failed");
+        var document = await JsonAsync(created, 201);
+        Assert.Equal(Attack, document.GetProperty("title").GetString());
+        Assert.Equal(Attack, document.GetProperty("metadata").GetProperty(Attack).GetString());
 
-        var feed = await GetAsync("/v1/changes?after=0");
-        var change = Assert.Single(feed.GetProperty("items").EnumerateArray());
+        var text = Uri.EscapeDataString(Attack);
+        Assert.Single((await GetAsync($"/v1/documents?tag={text}")).GetProperty("items").EnumerateArray());
+        Assert.Empty((await GetAsync($"/v1/documents?status={text}")).GetProperty("items").EnumerateArray());
+        await GetAsync($"/v1/search?q={text}&tag={text}");
+        foreach (var path in new[] { $"/v1/documents/{text}", $"/v1/documents/{kept}/versions/{text}" })
+        {
+            await (await SendAsync(HttpMethod.Get, path)).ShouldBeAsync(404, "not-found");
+        }
+
+        foreach (var query in new[] { "cursor", "sort", "collectionId", "updatedSince", "limit" })
+        {
+            Assert.Equal(400, (int)(await SendAsync(HttpMethod.Get, $"/v1/documents?{query}={text}")).StatusCode);
+        }
+
         Assert.Equal(
-            (1, "document.created", id),
-            (
-                change.GetProperty("seq").GetInt32(),
-                change.GetProperty("type").GetString(),
-                change.GetProperty("documentId").GetString()
-            )
+            400,
+            (int)(await SendAsync(HttpMethod.Delete, $"/v1/documents/{kept}", headers: ("If-Match", Attack))).StatusCode
         );
-        Assert.Equal((1, true), (feed.GetProperty("next").GetInt32(), feed.GetProperty("caughtUp").GetBoolean()));
-        Assert.Equal(1, (await GetAsync("/v1/changes?after=1")).GetProperty("next").GetInt32());
-        await (await SendAsync(HttpMethod.Get, "/v1/changes?after=2")).ShouldBeAsync(400, "validation-failed");
-        await (await SendAsync(HttpMethod.Get, "/v1/changes?after=-1")).ShouldBeAsync(400, "validation-failed");
-    }
-
-    [Fact]
-    public async Task A_repeated_key_gets_the_first_answer_again()
-    {
-        const string Body = """{"title":"One","body":""}""";
-        var key = ("Idempotency-Key", "k-1");
-        var first = await SendAsync(HttpMethod.Post, "/v1/documents", Body, headers: key);
-        var again = await SendAsync(HttpMethod.Post, "/v1/documents", Body, headers: key);
-        Assert.Equal(201, (int)again.StatusCode);
-        Assert.Equal(await first.TextAsync(), await again.TextAsync());
-        Assert.Equal((first.Headers.Location, first.Headers.ETag), (again.Headers.Location, again.Headers.ETag));
-        await (
-            await SendAsync(HttpMethod.Post, "/v1/documents", """{"title":"Two","body":""}""", headers: key)
-        ).ShouldBeAsync(422, "idempotency-key-reused");
-        await (
-            await SendAsync(HttpMethod.Post, "/v1/documents", Body, headers: ("Idempotency-Key", new string('k', 256)))
-        ).ShouldBeAsync(400, "validation-failed");
-        Assert.Equal(1, (await GetAsync("/v1/changes")).GetProperty("next").GetInt32());
-    }
-
-    [Fact]
-    public async Task A_viewer_reads_and_changes_nothing()
-    {
-        var id = await NewAsync("One", "");
-        var viewer = await host.NewKeyAsync(_tenant, "viewer");
-        await JsonAsync(await SendAsync(HttpMethod.Get, $"/v1/documents/{id}", key: viewer), 200);
-        foreach (var (method, path) in Writes(id))
-        {
-            await (await SendAsync(method, path, "{}", key: viewer)).ShouldBeAsync(403, "forbidden");
-        }
-    }
-
-    [Fact]
-    public async Task A_document_of_another_tenant_is_answered_as_one_that_does_not_exist()
-    {
-        var id = await NewAsync("One", "");
-        var other = await host.NewKeyAsync(await NewTenantAsync(), "owner");
-        foreach (var (method, path) in Writes(id).Concat(Reads(id)))
-        {
-            var random = path.Replace(id, Guid.NewGuid().ToString(), StringComparison.Ordinal);
-            var theirs = await SendAnyAsync(method, path, other);
-            var nobodys = await SendAnyAsync(method, random, other);
-            await theirs.ShouldBeAsync(404, "not-found");
-            Assert.Equal(await nobodys.WithoutTraceAsync(), await theirs.WithoutTraceAsync());
-        }
-
-        await GetAsync($"/v1/documents/{id}");
+        Assert.Equal(2, (await GetAsync("/v1/documents")).GetProperty("items").GetArrayLength());
     }
 }
+
+public sealed class DocumentsHttpInSchemaTests(HttpHost host) : DocumentsHttpContract(host, IsolationModel.Schema);
+
+public sealed class DocumentsHttpInDatabaseTests(HttpHost host) : DocumentsHttpContract(host, IsolationModel.Database);

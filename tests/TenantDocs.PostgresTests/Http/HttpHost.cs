@@ -35,6 +35,7 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
     public SymmetricSecurityKey OtherKey { get; } = new(RandomNumberGenerator.GetBytes(32));
     public SymmetricSecurityKey BoundKey { get; } = new(RandomNumberGenerator.GetBytes(32));
     public SymmetricSecurityKey StaffKey { get; } = new(RandomNumberGenerator.GetBytes(32));
+    public Provider Provider { get; private set; } = null!;
     public RSA Rsa { get; } = RSA.Create(2048);
     public Tenant Acme { get; private set; } = null!;
     public Tenant Globex { get; private set; } = null!;
@@ -45,6 +46,7 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         _server = await postgres.ServerConnectionString(0);
+        Provider = await Provider.StartAsync();
         _factory = new WebApplicationFactory<Program>().WithWebHostBuilder(host =>
         {
             foreach (var (key, value) in Settings())
@@ -72,14 +74,22 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
         SendAsync(new HttpRequestMessage(HttpMethod.Get, path), credential);
 
     /// <summary>Sends as a client that writes <c>Authorization: Bearer</c> before the credential, whatever it is.</summary>
-    public async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, string? credential = null)
+    public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, string? credential = null) =>
+        SendUntilAsync(request, credential, TestContext.Current.CancellationToken);
+
+    /// <summary>The same for a client that gives up.</summary>
+    public async Task<HttpResponseMessage> SendUntilAsync(
+        HttpRequestMessage request,
+        string? credential,
+        CancellationToken cancellationToken
+    )
     {
         if (credential is not null)
         {
             request.Headers.TryAddWithoutValidation("Authorization", $"Bearer {credential}");
         }
 
-        return await _client!.SendAsync(request, TestContext.Current.CancellationToken);
+        return await _client!.SendAsync(request, cancellationToken);
     }
 
     public async Task<string> NewKeyAsync(
@@ -90,7 +100,12 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
     ) => (await Keys.CreateAsync(tenant.Id, "test", role, scopes, expiresAt, "test", CancellationToken.None)).Key;
 
     /// <summary>A tenant of the catalog only: these tests look at what comes before its data.</summary>
-    public async Task<Tenant> NewTenantAsync(string slug, TenantStatus status, AccessMode access = AccessMode.ReadWrite)
+    public async Task<Tenant> NewTenantAsync(
+        string slug,
+        TenantStatus status,
+        AccessMode access = AccessMode.ReadWrite,
+        string tier = "starter"
+    )
     {
         var id = TenantId.Create(DateTimeOffset.UtcNow);
         var catalog = Services.GetRequiredService<CatalogDatabase>();
@@ -98,7 +113,7 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
             """
             WITH t AS (
                 INSERT INTO tenants (id, slug, name, tier, status, access_mode, created_at, updated_at, purge_at, suspend_reason)
-                VALUES ($1, $2, $2, 'starter', $3, $4, now(), now(), '2030-01-02T03:04:05.678901Z', 'unpaid') RETURNING id)
+                VALUES ($1, $2, $2, $5, $3, $4, now(), now(), '2030-01-02T03:04:05.678901Z', 'unpaid') RETURNING id)
             INSERT INTO placements SELECT id, 'shared', 'local-1', 'none', 'shared', 1 FROM t
             """
         );
@@ -106,9 +121,13 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
         command.Parameters.Add(SqlValue.Of(slug));
         command.Parameters.Add(SqlValue.Of(status.ToText()));
         command.Parameters.Add(SqlValue.Of(access.ToText()));
+        command.Parameters.Add(SqlValue.Of(tier));
         await command.ExecuteNonQueryAsync();
         return (await Services.GetRequiredService<TenantCatalog>().FindAsync(id, CancellationToken.None))!;
     }
+
+    public async Task<Tenant> FindTenantAsync(string slug) =>
+        (await Services.GetRequiredService<TenantCatalog>().FindBySlugAsync(slug, CancellationToken.None))!;
 
     /// <summary>A token that is good unless something is changed about it.</summary>
     public string Token(
@@ -163,6 +182,7 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
             await Platform.DropDatabasesAsync(_server, _prefix);
         }
 
+        await Provider.DisposeAsync();
         Rsa.Dispose();
     }
 
@@ -174,9 +194,15 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
         settings["Admin:BootstrapKey"] = BootstrapKey;
         settings["Demo:Preset"] = "none";
         settings["Tenancy:BaseDomain"] = "docs.example";
-        settings["Documents:MaxBodyBytes"] = "1000";
         settings["Urls"] = "http://127.0.0.1:0";
         settings["Tiers:starter:Features:0"] = "search";
+        settings["Tiers:slow:Limits:RequestsPerSecond"] = "5";
+        settings["Tiers:narrow:Limits:Concurrency"] = "1";
+        settings["Tiers:tiny:Isolation"] = "shared";
+        settings["Tiers:tiny:Limits:Documents"] = "2";
+        settings["Tiers:tiny:Limits:Bytes"] = "5000";
+        // A loaded build machine must not fail for being slow.
+        settings["Moves:MaxWritePauseMs"] = "20000";
         AddScheme(settings, "Bearer", Issuer, Key);
         AddScheme(settings, "Others", OtherIssuer, OtherKey);
         AddScheme(settings, "Bound", BoundIssuer, BoundKey);
@@ -186,6 +212,9 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
         settings["Authentication:Schemes:Rsa:ValidIssuer"] = RsaIssuer;
         settings["Authentication:Schemes:Rsa:ValidAudience"] = Audience;
         settings["Authentication:Schemes:Rsa:PublicKeys:0"] = Rsa.ExportSubjectPublicKeyInfoPem();
+        settings["Authentication:Schemes:Provider:Authority"] = Provider.Address;
+        settings["Authentication:Schemes:Provider:RequireHttpsMetadata"] = "false";
+        settings["Authentication:Schemes:Provider:ValidAudience"] = Audience;
         return settings;
     }
 

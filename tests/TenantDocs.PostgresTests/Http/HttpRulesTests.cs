@@ -20,6 +20,36 @@ public class HttpRulesTests(HttpHost host)
         await (await host.GetAsync("/nothing/here")).ShouldBeAsync(404, "not-found");
 
     [Fact]
+    public async Task An_address_or_headers_beyond_the_limits_are_problems_too()
+    {
+        await (await host.GetAsync($"/v1/{new string('x', 15 * 1024)}")).ShouldBeAsync(404, "not-found");
+        await (await host.GetAsync($"/v1/{new string('x', 17 * 1024)}")).ShouldBeAsync(414, "uri-too-long");
+        Assert.Equal(HttpStatusCode.OK, (await WithHeadersAsync(1, 20 * 1024)).StatusCode);
+        await (await WithHeadersAsync(1, 33 * 1024)).ShouldBeAsync(431, "headers-too-large");
+        Assert.Equal(HttpStatusCode.OK, (await WithHeadersAsync(90, 10)).StatusCode);
+        await (await WithHeadersAsync(120, 10)).ShouldBeAsync(431, "headers-too-large");
+    }
+
+    private async Task<HttpResponseMessage> WithHeadersAsync(int count, int length)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, "/health/live");
+        for (var i = 0; i < count; i++)
+        {
+            request.Headers.Add($"X-Filler-{i}", new string('x', length));
+        }
+
+        return await host.SendAsync(request);
+    }
+
+    [Fact]
+    public async Task There_is_no_third_API_description()
+    {
+        await (await host.GetAsync("/openapi/none.json")).ShouldBeAsync(404, "not-found");
+        await (await host.GetAsync("/openapi/tenant2.json")).ShouldBeAsync(404, "not-found");
+        Assert.Equal(HttpStatusCode.OK, (await host.GetAsync("/openapi/tenant.json")).StatusCode);
+    }
+
+    [Fact]
     public async Task Another_method_is_405_with_Allow()
     {
         var answer = await host.SendAsync(new HttpRequestMessage(HttpMethod.Delete, "/v1/me"));

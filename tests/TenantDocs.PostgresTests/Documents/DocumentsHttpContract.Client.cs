@@ -9,7 +9,7 @@ using TenantDocs.Provisioning;
 
 namespace TenantDocs.PostgresTests.Documents;
 
-public sealed partial class DocumentsHttpTests
+public abstract partial class DocumentsHttpContract
 {
     private static (HttpMethod, string)[] Writes(string id) =>
         [
@@ -43,7 +43,7 @@ public sealed partial class DocumentsHttpTests
                 key
             );
 
-    private async Task<string> NewAsync(string title, string body) =>
+    protected async Task<string> NewAsync(string title, string body) =>
         (
             await JsonAsync(
                 await SendAsync(HttpMethod.Post, "/v1/documents", JsonSerializer.Serialize(new { title, body })),
@@ -53,17 +53,17 @@ public sealed partial class DocumentsHttpTests
             .GetProperty("id")
             .GetString()!;
 
-    private async Task<JsonElement> GetAsync(string path) =>
+    protected async Task<JsonElement> GetAsync(string path) =>
         await JsonAsync(await SendAsync(HttpMethod.Get, path), 200);
 
-    private static async Task<JsonElement> JsonAsync(HttpResponseMessage answer, int status)
+    protected static async Task<JsonElement> JsonAsync(HttpResponseMessage answer, int status)
     {
         var text = await answer.TextAsync();
         Assert.True((int)answer.StatusCode == status, $"{(int)answer.StatusCode}: {text}");
         return JsonElement.Parse(text);
     }
 
-    private Task<HttpResponseMessage> SendAsync(
+    protected Task<HttpResponseMessage> SendAsync(
         HttpMethod method,
         string path,
         string? body = null,
@@ -72,7 +72,7 @@ public sealed partial class DocumentsHttpTests
         string? key = null
     ) => SendAsync(method, path, body is null ? null : Encoding.UTF8.GetBytes(body), type, headers, key);
 
-    private async Task<HttpResponseMessage> SendAsync(
+    protected async Task<HttpResponseMessage> SendAsync(
         HttpMethod method,
         string path,
         byte[]? body,
@@ -93,7 +93,7 @@ public sealed partial class DocumentsHttpTests
             request.Headers.TryAddWithoutValidation(given.Name, given.Value);
         }
 
-        return await host.SendAsync(request, key ?? _key);
+        return await host.SendAsync(request, key ?? Key);
     }
 
     private async Task<Tenant> NewTenantAsync()
@@ -101,11 +101,7 @@ public sealed partial class DocumentsHttpTests
         Assert.True(TenantSlug.TryParse($"d-{Guid.NewGuid():n}"[..20], out var slug));
         var started = await host
             .Services.GetRequiredService<TenantProvisioning>()
-            .StartAsync(
-                new NewTenant(slug, "Documents") { Isolation = IsolationModel.Shared },
-                "tests",
-                CancellationToken.None
-            );
+            .StartAsync(new NewTenant(slug, "Documents") { Isolation = model }, "tests", CancellationToken.None);
         await host
             .Services.GetRequiredService<OperationRequests>()
             .WaitAsync(started.Value, TimeSpan.FromMinutes(1), CancellationToken.None);
