@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.AspNetCore.OpenApi;
 using Microsoft.OpenApi;
 
@@ -82,8 +83,18 @@ internal static class ApiDescriptions
         );
         options.AddOperationTransformer(OperationDescriptions.DescribeAsync);
         options.AddSchemaTransformer(
-            (schema, _, _) =>
+            (schema, context, _) =>
             {
+                var type = context.JsonTypeInfo.Type;
+                schema.Type = type switch
+                {
+                    // Our own converter writes times, which hides from the framework that they are text.
+                    _ when type == typeof(DateTimeOffset) => JsonSchemaType.String,
+                    _ when type == typeof(DateTimeOffset?) => JsonSchemaType.String | JsonSchemaType.Null,
+                    // What is kept as JSON is an object wherever we show it.
+                    _ when type == typeof(JsonElement) => JsonSchemaType.Object,
+                    _ => schema.Type,
+                };
                 // Answers grow new members; only bodies that are sent to us have none but the known.
                 schema.AdditionalPropertiesAllowed = true;
                 return Task.CompletedTask;

@@ -2,6 +2,7 @@ using System.Net.Http.Json;
 using System.Text.Json;
 using Microsoft.AspNetCore.Mvc.Testing;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using TenantDocs.Catalog;
 using TenantDocs.PostgresTests.Http;
 using TenantDocs.PostgresTests.Support;
@@ -11,6 +12,7 @@ namespace TenantDocs.PostgresTests.Provisioning;
 public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
 {
     private const string Staff = "bootstrap-key-of-the-tests";
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
     private readonly string _prefix = $"x{Guid.NewGuid():n}"[..12];
     private WebApplicationFactory<Program> _factory = null!;
     private HttpClient _client = null!;
@@ -202,6 +204,39 @@ public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
         await (await CreateAsync("four", "shared")).ShouldBeAsync(409, "no-capacity");
         await SendAsync(HttpMethod.Post, "servers/local-1/undrain");
         Assert.Equal(201, (int)(await CreateAsync("four", "shared")).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_host_that_stops_ends_streams_and_answers_who_waits()
+    {
+        await CreateAsync("one", "shared");
+        await CreateAsync("two", "shared");
+        var move = new { isolation = "schema", autoCutover = false };
+        var started = await SendAsync(HttpMethod.Post, "tenants/one/moves", move);
+        using var stream = await _client.GetAsync(
+            $"{started.Headers.Location!.OriginalString}/events",
+            HttpCompletionOption.ResponseHeadersRead,
+            Cancellation
+        );
+        var events = stream.Content.ReadAsStringAsync(Cancellation);
+        var waiting = SendAsync(HttpMethod.Post, "tenants/two/moves", move, ("Prefer", "wait=300"));
+        while (
+            !(await (await SendAsync(HttpMethod.Get, "operations?type=move&tenant=two")).TextAsync()).Contains(
+                "\"waiting\"",
+                StringComparison.Ordinal
+            )
+        )
+        {
+            await Task.Delay(50, Cancellation);
+        }
+
+        Assert.False(events.IsCompleted);
+        Assert.False(waiting.IsCompleted);
+        _factory.Services.GetRequiredService<IHostApplicationLifetime>().StopApplication();
+        Assert.Contains("event: operation", await events.WaitAsync(Patience, Cancellation), StringComparison.Ordinal);
+        var answer = await waiting.WaitAsync(Patience, Cancellation);
+        Assert.Equal(202, (int)answer.StatusCode);
+        Assert.Equal("move", (await answer.JsonAsync()).GetProperty("type").GetString());
     }
 
     private static IEnumerable<string?> Slugs(JsonElement page) =>

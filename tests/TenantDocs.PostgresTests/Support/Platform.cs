@@ -131,6 +131,21 @@ public sealed class Platform : IAsyncDisposable
         var settings = new NpgsqlConnectionStringBuilder(server) { Database = "postgres", Pooling = false };
         await using var connection = new NpgsqlConnection(settings.ConnectionString);
         await connection.OpenAsync();
+        // A move that a test left waiting keeps a slot, and a slot keeps its database.
+        await using (
+            var slots = new NpgsqlCommand(
+                """
+                SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots
+                 WHERE starts_with(database, $1) AND (active_pid IS NULL OR pg_terminate_backend(active_pid, 10000))
+                """,
+                connection
+            )
+        )
+        {
+            slots.Parameters.AddWithValue(prefix + "_");
+            await slots.ExecuteNonQueryAsync();
+        }
+
         var names = new List<string>();
         await using (
             var list = new NpgsqlCommand("SELECT datname FROM pg_database WHERE starts_with(datname, $1)", connection)
