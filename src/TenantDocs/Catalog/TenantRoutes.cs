@@ -109,7 +109,12 @@ public sealed class TenantRoutes(TenantCatalog catalog, IOptions<CatalogOptions>
         if (tenant is not null)
         {
             _byId[tenant.Id] = new Entry(tenant, readAt);
-            _bySlug[tenant.Slug] = tenant.Id;
+            if (tenant.Status is not TenantStatus.Purged)
+            {
+                // A purged tenant is still found by id; its slug may be another tenant's by now.
+                _bySlug[tenant.Slug] = tenant.Id;
+            }
+
             // A notification that came while the query ran may have been about what the query did not see yet.
             if (Interlocked.Read(ref _forgets) != forgets)
             {

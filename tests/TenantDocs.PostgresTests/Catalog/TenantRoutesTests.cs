@@ -1,7 +1,9 @@
 using System.Diagnostics;
 using TenantDocs.Catalog;
 using TenantDocs.Isolation;
+using TenantDocs.Operations;
 using TenantDocs.PostgresTests.Support;
+using TenantDocs.Provisioning;
 
 namespace TenantDocs.PostgresTests.Catalog;
 
@@ -69,6 +71,27 @@ public sealed class TenantRoutesTests(PostgresFixture postgres) : IAsyncLifetime
         var tenant = await _platform.NewTenantAsync(IsolationModel.Shared, slug);
 
         Assert.Equal(tenant.Id, (await Routes.FindBySlugAsync(slug, CancellationToken.None))?.Id);
+    }
+
+    [Fact]
+    public async Task A_purged_tenant_that_is_still_asked_for_by_id_does_not_take_the_slug_from_its_successor()
+    {
+        var slug = $"u-{Guid.NewGuid():n}"[..20];
+        var first = await _platform.NewTenantAsync(IsolationModel.Shared, slug);
+        var lifecycle = _platform.Get<TenantLifecycle>();
+        await lifecycle.DeleteAsync(slug, CancellationToken.None);
+        var purge = await lifecycle.PurgeAsync(slug, "tests", CancellationToken.None);
+        await _platform
+            .Get<OperationRequests>()
+            .WaitAsync(purge.Value, TimeSpan.FromMinutes(1), CancellationToken.None);
+        var second = await _platform.NewTenantAsync(IsolationModel.Shared, slug);
+        Assert.Equal(second.Id, (await Routes.FindBySlugAsync(slug, CancellationToken.None))?.Id);
+
+        var purged = await Routes.FindAsync(first.Id, CancellationToken.None);
+
+        // The control: it is found, as what it is.
+        Assert.Equal((slug, TenantStatus.Purged), (purged!.Slug, purged.Status));
+        Assert.Equal(second.Id, (await Routes.FindBySlugAsync(slug, CancellationToken.None))?.Id);
     }
 
     private async Task RenameAsync(Tenant tenant, string name)

@@ -168,6 +168,37 @@ public sealed class GateTests(AttackGround ground)
     }
 
     [Theory, ClassData(typeof(EveryModel))]
+    public async Task A_place_that_a_move_fills_or_has_left_is_opened_by_that_move_alone(IsolationModel model)
+    {
+        const string place = "SELECT tenantdocs.place_fence($1, 7, $2, 'readWrite', $3)";
+        foreach (var state in new[] { "importing", "standby", "moved" })
+        {
+            var tenant = await ground.Platform.PlaceAsync(model, epoch: 7);
+            var id = SqlValue.Of(tenant.Id.Value);
+            var schema = SqlValue.Of(tenant.Placement.Schema.Name);
+            await using var mover = await ground.Platform.OpenAsync(tenant, SessionRole.Mover);
+            const string set = "UPDATE tenantdocs.tenant_fence SET state = $2 WHERE tenant_id = $1";
+            await mover.ExecuteAsync(set, id.Clone(), SqlValue.Of(state));
+
+            await mover.RefusedAsync(
+                TenantSqlState.OlderEpoch,
+                place,
+                id.Clone(),
+                SqlValue.Of("active"),
+                schema.Clone()
+            );
+
+            const string read = "SELECT state FROM tenantdocs.tenant_fence WHERE tenant_id = $1";
+            Assert.Equal(state, await mover.AskAsync<string>(read, id.Clone()));
+            // The controls: the move may fill it again, and opens it; then its condition may be changed.
+            await mover.ExecuteAsync(place, id.Clone(), SqlValue.Of("importing"), schema.Clone());
+            await mover.ExecuteAsync("SELECT tenantdocs.arrive($1, 7, 'readWrite', gen_random_uuid())", id.Clone());
+            await mover.ExecuteAsync(place, id.Clone(), SqlValue.Of("active"), schema.Clone());
+            Assert.Equal("active", await mover.AskAsync<string>(read, id.Clone()));
+        }
+    }
+
+    [Theory, ClassData(typeof(EveryModel))]
     public async Task A_fence_names_no_schema_but_a_tenants(IsolationModel model)
     {
         var tenant = await ground.Platform.PlaceAsync(model);

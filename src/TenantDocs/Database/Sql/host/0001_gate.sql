@@ -95,6 +95,8 @@ $$;
 
 -- place_fence: creates or changes a tenant's fence. It takes the tenant's exclusive lock first, so that when it returns
 -- (and its transaction commits) no write admitted under the old row is still on its way.
+-- A place that a move fills or has left is opened by that move alone (arrive): it ends the stream into it first, and marks
+-- where the stream back begins.
 CREATE FUNCTION tenantdocs.place_fence(p_tenant uuid, p_epoch bigint, p_state text, p_access text, p_schema text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -105,9 +107,10 @@ BEGIN
        SET epoch = EXCLUDED.epoch, state = EXCLUDED.state, access = EXCLUDED.access,
            schema_name = EXCLUDED.schema_name, updated_at = clock_timestamp()
      -- Epochs only grow: a delayed step of an older operation cannot bring back a place that was left.
-     WHERE f.epoch <= EXCLUDED.epoch;
+     WHERE f.epoch <= EXCLUDED.epoch
+       AND NOT (EXCLUDED.state = 'active' AND f.state IN ('importing', 'standby', 'moved'));
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'TD002', MESSAGE = 'a newer epoch already holds this tenant here';
+        RAISE EXCEPTION USING ERRCODE = 'TD002', MESSAGE = 'a newer epoch or a move already holds this tenant here';
     END IF;
 END
 $$;
