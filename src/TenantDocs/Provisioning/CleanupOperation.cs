@@ -27,9 +27,11 @@ internal sealed class CleanupOperation(
     ) : OperationStep
     {
         private const string LeftoversSql = """
-            SELECT DISTINCT j.kind, j.server, j.database_name, j.name
+            SELECT j.kind, j.server, j.database_name, j.name
               FROM operation_objects AS j JOIN operations AS o ON o.id = j.operation_id
              WHERE o.tenant_id = $1 AND j.settled_at IS NULL AND o.status IN ('failed', 'cancelled')
+             GROUP BY j.kind, j.server, j.database_name, j.name
+             -- A database cannot be dropped while a slot is in it.
              ORDER BY j.kind = 'publication', j.kind = 'slot' DESC
             """;
 
