@@ -74,6 +74,7 @@ internal sealed partial class OperationRunner(
     {
         await ReachAsync(step, FailPlace.BeforeDo, cancellationToken);
         StepOutcome outcome;
+        var seen = context.Operation.Signals.GetRawText();
         try
         {
             outcome = await DoAsync(step, cancellationToken);
@@ -86,7 +87,8 @@ internal sealed partial class OperationRunner(
 
         if (outcome.WaitAtMost is { } atMost)
         {
-            return atMost;
+            // A signal that came while the step ran is known here, and perhaps not to the step: it looks again at once.
+            return context.Operation.Signals.GetRawText() == seen ? atMost : TimeSpan.Zero;
         }
 
         await ReachAsync(step, FailPlace.AfterEffect, cancellationToken);

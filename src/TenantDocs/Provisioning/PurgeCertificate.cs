@@ -18,6 +18,7 @@ public static class PurgeCertificate
         Guid operation,
         PurgeInput input,
         IReadOnlyList<TableRows> counts,
+        IReadOnlyList<LeftHome> leftHomes,
         DateTimeOffset countedAt,
         DateTimeOffset purgedAt,
         string requestedBy
@@ -39,6 +40,8 @@ public static class PurgeCertificate
                         input.Schema,
                         input.Epoch,
                     },
+                    // What moves had left and kept: removed before.
+                    leftHomes,
                     tables = counts,
                     rows = counts.Sum(c => c.Rows),
                     countedAt = Text(countedAt),

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using TenantDocs.Catalog;
 using TenantDocs.Database;
 using TenantDocs.Isolation;
@@ -42,20 +43,34 @@ internal sealed record PurgeInput(
     public Placement Home => new(Isolation, Server, new PgIdentifier(Database), new PgIdentifier(Schema), Epoch);
 }
 
+/// <summary>A home that a move left and still kept when the purge began.</summary>
+/// <param name="Isolation">Model.</param>
+/// <param name="Server">Server.</param>
+/// <param name="Database">Database.</param>
+/// <param name="Schema">Schema.</param>
+/// <param name="Epoch">Epoch under which it was left.</param>
+internal sealed record LeftHome(IsolationModel Isolation, string Server, string Database, string Schema, long Epoch);
+
 /// <summary>
 /// Removes a tenant's data for good and certifies it. Every step only removes, so there is no way back and no undo: what
 /// fails is gone on with by the next purge.
 /// </summary>
-internal sealed class PurgeOperation(TenantHomes homes, TenantCatalog catalog, TimeProvider time) : OperationType
+internal sealed class PurgeOperation(
+    CatalogDatabase database,
+    TenantHomes homes,
+    TenantCatalog catalog,
+    TimeProvider time
+) : OperationType
 {
     public const string TypeName = "purge";
     private const string Counts = "counts";
     private const string CountedAt = "countedAt";
+    private const string LeftHomes = "leftHomes";
 
     public override string Name => TypeName;
 
     public override IReadOnlyList<OperationStep> Steps(Operation operation) =>
-        [new Close(homes, catalog, time), new Remove(homes)];
+        [new Clear(database), new Close(homes, catalog, time), new Remove(homes)];
 
     public override void OnSucceeded(OperationContext context, CatalogWrites writes)
     {
@@ -64,6 +79,7 @@ internal sealed class PurgeOperation(TenantHomes homes, TenantCatalog catalog, T
             context.Operation.Id,
             input,
             context.Kept<List<TableRows>>(Counts) ?? [],
+            context.Kept<List<LeftHome>>(LeftHomes) ?? [],
             context.Kept<DateTimeOffset>(CountedAt),
             time.GetUtcNow(),
             context.Operation.RequestedBy
@@ -94,6 +110,83 @@ internal sealed class PurgeOperation(TenantHomes homes, TenantCatalog catalog, T
         public override bool Cancellable => false;
 
         public override StepFailure OnFailure => StepFailure.Stop;
+    }
+
+    /// <summary>
+    /// Ends the keeping of homes that moves left, and waits for it: while one is there, the tenant's data is not gone.
+    /// </summary>
+    private sealed class Clear(CatalogDatabase database) : OperationStep
+    {
+        private const string Kept = "kept";
+        private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
+
+        private const string FindSql = """
+            SELECT o.id, o.status, (o.input -> 'kept')::text FROM operations AS o
+             WHERE o.type = 'moveRetention' AND o.tenant_id = $1 AND (o.finished_at IS NULL OR o.id = ANY ($2))
+             ORDER BY o.id
+            """;
+
+        private const string EndSql = """
+            UPDATE operations AS o
+               SET signals = o.signals || '{"finalize": true}',
+                   run_after = CASE WHEN o.lease_owner IS NULL THEN now() ELSE o.run_after END
+             WHERE o.id = ANY ($1) AND o.finished_at IS NULL AND NOT o.signals ? 'finalize'
+            """;
+
+        public override string Phase => "clearing";
+
+        public override StepFailure OnFailure => StepFailure.Stop;
+
+        public override async Task<StepOutcome> DoAsync(OperationContext context, CancellationToken cancellationToken)
+        {
+            var found = await FindAsync(context, cancellationToken);
+            context.Keep(Kept, found.Select(f => f.Id));
+            context.Keep(LeftHomes, found.Select(f => f.Home));
+            if (found.Any(f => f.Status is OperationStatus.Failed or OperationStatus.Cancelled))
+            {
+                throw new OperationFailedException(
+                    new Error(
+                        ErrorKind.Conflict,
+                        "invalid-state",
+                        "A home that a move left could not be removed, so the tenant's data would not be gone; nothing else was removed."
+                    )
+                );
+            }
+
+            if (found.TrueForAll(f => f.Status is OperationStatus.Succeeded))
+            {
+                return StepOutcome.Done;
+            }
+
+            await using var end = database.Source.CreateCommand(EndSql);
+            end.Parameters.Add(SqlValue.Of(found.Select(f => f.Id).ToArray()));
+            await end.ExecuteNonQueryAsync(cancellationToken);
+            return StepOutcome.Wait(Pause);
+        }
+
+        private async Task<List<(Guid Id, OperationStatus Status, LeftHome Home)>> FindAsync(
+            OperationContext context,
+            CancellationToken cancellationToken
+        )
+        {
+            await using var command = database.Source.CreateCommand(FindSql);
+            command.Parameters.Add(SqlValue.Of(context.Input<PurgeInput>().Tenant));
+            command.Parameters.Add(SqlValue.Of((context.Kept<List<Guid>>(Kept) ?? []).ToArray()));
+            await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+            var found = new List<(Guid, OperationStatus, LeftHome)>();
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                found.Add(
+                    (
+                        reader.GetGuid(0),
+                        CatalogText.Parse<OperationStatus>(reader.GetString(1)),
+                        JsonSerializer.Deserialize<LeftHome>(reader.GetString(2), OperationJson.Options)!
+                    )
+                );
+            }
+
+            return found;
+        }
     }
 
     /// <summary>Shuts the fence, so that nothing can be written any more, and counts what will be removed.</summary>

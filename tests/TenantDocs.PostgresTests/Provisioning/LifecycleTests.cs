@@ -134,7 +134,7 @@ public sealed class LifecycleTests(PostgresFixture postgres) : IAsyncLifetime
             home.Epoch
         );
         var now = new DateTimeOffset(2026, 1, 2, 3, 4, 5, TimeSpan.Zero);
-        var good = PurgeCertificate.Issue(Guid.NewGuid(), input, [new TableRows("documents", 7)], now, now, "ada");
+        var good = PurgeCertificate.Issue(Guid.NewGuid(), input, [new TableRows("documents", 7)], [], now, now, "ada");
         var changed = System.Text.Json.JsonElement.Parse(
             good.GetRawText().Replace("\"rows\":7", "\"rows\":8", StringComparison.Ordinal)
         );
