@@ -32,14 +32,15 @@ public sealed partial class TenantFence(
         tenant.Status switch
         {
             TenantStatus.Active or TenantStatus.Provisioning => tenant.AccessMode,
-            // Reads stay possible: a suspended tenant may still see its usage.
-            TenantStatus.Suspended when tenant.AccessMode is not AccessMode.Offline => AccessMode.ReadOnly,
+            // Reads stay possible, offline or not: a suspended tenant may still see its usage. Admission keeps the rest out.
+            TenantStatus.Suspended => AccessMode.ReadOnly,
             _ => AccessMode.Offline,
         };
 
     /// <summary>
     /// Aligns the fence. When this returns true, no write that was admitted under an older condition is on its way.
-    /// False: the tenant's database could not be reached or a move holds it; it is tried again later by itself.
+    /// False: the tenant's database could not be reached or a move holds it; it is tried again later by itself. A tenant
+    /// that was never provisioned has no home and no fence: there is nothing to align.
     /// </summary>
     /// <remarks>
     /// Two callers may place their fences in the other order than their catalog changes. So each looks at the catalog
@@ -47,6 +48,11 @@ public sealed partial class TenantFence(
     /// </remarks>
     public async Task<bool> AlignAsync(Tenant tenant, CancellationToken cancellationToken)
     {
+        if (tenant.SchemaVersion == 0)
+        {
+            return true;
+        }
+
         var start = time.GetTimestamp();
         while (true)
         {
@@ -120,12 +126,7 @@ public sealed partial class TenantFence(
         var home = tenant.Placement;
         try
         {
-            await using var connection = await connections.OpenAsync(
-                home.Server,
-                home.Database,
-                SessionRole.Mover,
-                cancellationToken
-            );
+            await using var connection = await OpenAsync(home, cancellationToken);
             await using var batch = new NpgsqlBatch(connection);
             var limit = ((long)options.Value.FenceTimeout.TotalMilliseconds).ToString(
                 System.Globalization.CultureInfo.InvariantCulture
@@ -149,6 +150,27 @@ public sealed partial class TenantFence(
         {
             FenceUnreachable(logger, e, tenant.Id.Value);
             return Placed.Unreachable;
+        }
+    }
+
+    // Whoever changes the condition waits for the answer: a host that is silent must not cost the driver's whole patience,
+    // which no cancellation shortens while a connection is being made.
+    private async Task<NpgsqlConnection> OpenAsync(Placement home, CancellationToken cancellationToken)
+    {
+        var opening = connections.OpenAsync(home.Server, home.Database, SessionRole.Mover, cancellationToken);
+        try
+        {
+            return await opening.WaitAsync(options.Value.FenceTimeout, time, cancellationToken);
+        }
+        catch
+        {
+            _ = opening.ContinueWith(
+                static opened => opened.Result.Dispose(),
+                CancellationToken.None,
+                TaskContinuationOptions.OnlyOnRanToCompletion,
+                TaskScheduler.Default
+            );
+            throw;
         }
     }
 
