@@ -74,6 +74,18 @@ internal static class TenantPlaces
             SessionRole.Mover,
             CancellationToken.None
         );
+        if (state is "active")
+        {
+            // What a move fills or has left is opened by that move alone (arrive), not by place_fence.
+            await mover.ExecuteAsync(
+                """
+                UPDATE tenantdocs.tenant_fence SET state = 'write_fenced'
+                 WHERE tenant_id = $1 AND state IN ('importing', 'standby', 'moved')
+                """,
+                SqlValue.Of(tenant.Value)
+            );
+        }
+
         await mover.ExecuteAsync(
             "SELECT tenantdocs.place_fence($1, $2, $3, $4, $5)",
             SqlValue.Of(tenant.Value),
