@@ -98,7 +98,7 @@ internal static class CommandLine
                 $"Tenant '{tenant.Slug}' takes no such work now: it is {tenant.Status}, access {tenant.AccessMode}. "
                     + "What was finished before is kept. See: tenantdocs tenant show "
                     + tenant.Slug,
-            TenantIsolationException or ConnectionBudgetException => e.Message,
+            TenantIsolationException or ConnectionBudgetException or ServerWithheldException => e.Message,
             PostgresException
             {
                 SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification

@@ -65,7 +65,7 @@ internal static class Failures
         {
             TenantUnavailableException e => TenantConditions.AfterDeadline(e.Tenant),
             TenantIsolationException => Internal,
-            ConnectionBudgetException => Unavailable,
+            ConnectionBudgetException or ServerWithheldException => Unavailable,
             BadHttpRequestException e => OfStatus(e.StatusCode),
             PostgresException e => OfSqlState(e.SqlState),
             NpgsqlException e => e.IsTransient || e.InnerException is IOException or TimeoutException

@@ -73,10 +73,7 @@ internal static class LifecycleEndpoints
         string slug,
         HttpContext context,
         TenantLifecycle lifecycle
-    ) =>
-        await RefuseBodyAsync(context) is { } refused
-            ? refused
-            : Answer(await lifecycle.ResumeAsync(slug, context.RequestAborted));
+    ) => Answer(await lifecycle.ResumeAsync(slug, context.RequestAborted));
 
     private static async Task<IResult> PutAccessModeAsync(
         StaffRequest _,
@@ -124,10 +121,7 @@ internal static class LifecycleEndpoints
         string slug,
         HttpContext context,
         TenantLifecycle lifecycle
-    ) =>
-        await RefuseBodyAsync(context) is { } refused
-            ? refused
-            : Answer(await lifecycle.UndeleteAsync(slug, context.RequestAborted));
+    ) => Answer(await lifecycle.UndeleteAsync(slug, context.RequestAborted));
 
     private static async Task<IResult> PurgeAsync(
         StaffRequest staff,
@@ -135,28 +129,9 @@ internal static class LifecycleEndpoints
         HttpContext context,
         TenantLifecycle lifecycle,
         LongWork work
-    ) =>
-        await RefuseBodyAsync(context) is { } refused
-            ? refused
-            : await work.AnswerAsync(
-                context,
-                await lifecycle.PurgeAsync(slug, staff.Caller.Actor, context.RequestAborted)
-            );
+    ) => await work.AnswerAsync(context, await lifecycle.PurgeAsync(slug, staff.Caller.Actor, context.RequestAborted));
 
     private static IResult Answer(Result<Tenant> changed) => changed.ToResult(t => TenantAnswer.Result(t));
-
-    // These take no fields: one that is sent was meant for something else.
-    private static async Task<IResult?> RefuseBodyAsync(HttpContext context)
-    {
-        var read = await JsonBody.ReadAsync(context.Request, BodyForm.JsonOrEmpty, context.RequestAborted);
-        if (read.Error is { } error)
-        {
-            return Problems.Of(error);
-        }
-
-        using var body = read.Value;
-        return body.Finish() is { } faults ? Problems.Of(faults) : null;
-    }
 
     /// <summary>Why a tenant is suspended; its people see it.</summary>
     internal sealed record SuspendBody(string Reason);

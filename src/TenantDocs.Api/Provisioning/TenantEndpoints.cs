@@ -11,8 +11,6 @@ internal static class TenantEndpoints
 {
     private const int LongestName = 200;
 
-    // Parts of the host's own addresses: reserved like the others, although too short to be slugs.
-    private static readonly string[] ReservedParts = ["t", "v1", "v2", "me"];
     private static readonly QueryParameter[] Filters =
     [
         QueryParameter.Limit,
@@ -109,8 +107,8 @@ internal static class TenantEndpoints
 
         using var body = read.Value;
         var text = body.RequiredText("slug");
-        var isPart = ReservedParts.Contains(text);
-        if (!TenantSlug.TryParse(text, out var slug) && text.Length > 0 && !isPart)
+        var isReserved = TenantSlug.IsReservedName(text);
+        if (!TenantSlug.TryParse(text, out var slug) && text.Length > 0 && !isReserved)
         {
             body.Fault("slug", "3 to 40 of a–z, 0–9 and -, beginning with a letter and not ending with -.");
         }
@@ -124,7 +122,7 @@ internal static class TenantEndpoints
             Language = LanguageOf(body) ?? "english",
         };
         return body.Finish() is { } faults ? faults
-            : isPart
+            : isReserved
                 ? new Error(
                     ErrorKind.Conflict,
                     "duplicate",

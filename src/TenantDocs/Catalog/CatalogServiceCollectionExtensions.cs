@@ -42,6 +42,7 @@ public static class CatalogServiceCollectionExtensions
             .ValidateOnStart();
         services.AddHostedService<PlatformHost>();
         services.AddHostedService<CatalogListener>();
+        services.AddHostedService<ServerReadiness>();
         services.AddHostedService<ApiKeyUses>();
         return services;
     }

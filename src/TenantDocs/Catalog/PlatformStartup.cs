@@ -83,6 +83,23 @@ public sealed partial class PlatformStartup(
         _ready.TrySetResult();
     }
 
+    /// <summary>Examines the servers again that could not be made ready, and serves those that can be now.</summary>
+    internal async Task PrepareWithheldAsync(CancellationToken cancellationToken)
+    {
+        foreach (var server in servers.All.Where(s => servers.IsWithheld(s.Name)))
+        {
+            try
+            {
+                await PrepareAsync(server, cancellationToken);
+                servers.Admit(server.Name);
+            }
+            catch (Exception e) when (e is not OperationCanceledException)
+            {
+                StillWithheld(logger, e, server.Name);
+            }
+        }
+    }
+
     // One server that cannot be used must not keep the tenants of the others from being served; when none can, nobody is served.
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
@@ -93,10 +110,13 @@ public sealed partial class PlatformStartup(
             try
             {
                 await PrepareAsync(server, cancellationToken);
+                servers.Admit(server.Name);
                 ready++;
             }
             catch (Exception e) when (e is NpgsqlException or MigrationException or TimeoutException)
             {
+                // Requests are not sent to what was not found safe; PrepareWithheldAsync looks again.
+                servers.Withhold(server.Name);
                 ServerUnavailable(logger, e, server.Name);
                 fault ??= e;
             }
@@ -135,10 +155,13 @@ public sealed partial class PlatformStartup(
     [LoggerMessage(
         1003,
         LogLevel.Error,
-        "Server {Server} could not be prepared; its tenants may be unavailable, the others are served."
+        "Server {Server} could not be prepared; its tenants are unavailable until it can, the others are served."
     )]
     private static partial void ServerUnavailable(ILogger logger, Exception exception, string server);
 
     [LoggerMessage(1004, LogLevel.Warning, "Server {Server} is served all the same: {Fault}")]
     private static partial void ServerHasFault(ILogger logger, string server, string fault);
+
+    [LoggerMessage(1006, LogLevel.Debug, "Server {Server} is still not ready.")]
+    private static partial void StillWithheld(ILogger logger, Exception exception, string server);
 }

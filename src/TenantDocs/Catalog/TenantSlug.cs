@@ -60,6 +60,7 @@ public readonly partial record struct TenantSlug
         "status",
         "support",
         "system",
+        "t",
         "tenant",
         "tenantdocs",
         "tenants",
@@ -76,7 +77,11 @@ public readonly partial record struct TenantSlug
     public string Value { get; }
 
     /// <summary>True for a well-formed name that belongs to the platform and that no tenant may take.</summary>
-    public bool IsReserved => Reserved.Contains(Value) || Value.StartsWith("xn--", StringComparison.Ordinal);
+    public bool IsReserved => IsReservedName(Value);
+
+    /// <summary>True for a name of the platform's, also for one that is too short to be a slug (<c>t</c>, <c>v1</c>).</summary>
+    public static bool IsReservedName(string text) =>
+        Reserved.Contains(text) || text.StartsWith("xn--", StringComparison.Ordinal);
 
     /// <summary>Accepts exactly the documented form; upper case is not folded.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out TenantSlug slug)

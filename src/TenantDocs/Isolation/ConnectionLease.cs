@@ -27,3 +27,10 @@ internal sealed class ConnectionLease(
 /// <summary>The connection budget was spent for longer than a request may wait. Nothing was sent; try again.</summary>
 public sealed class ConnectionBudgetException(int budget)
     : Exception($"All {budget} server connections stayed busy; the request was not started. Try again shortly.");
+
+/// <summary>A server was not found safe for tenants yet, so no request is sent there.</summary>
+/// <param name="server">Its name.</param>
+public sealed class ServerWithheldException(string server)
+    : Exception(
+        $"The server '{server}' is not ready for tenants. Nothing was changed; it is examined again by itself."
+    );

@@ -63,6 +63,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
 
     /// <summary>Rents an open connection; disposing the lease gives it back.</summary>
     /// <exception cref="ConnectionBudgetException">No connection came free in time.</exception>
+    /// <exception cref="ServerWithheldException">The server was not found safe for tenants yet.</exception>
     internal async ValueTask<ConnectionLease> RentAsync(
         string server,
         PgIdentifier database,
@@ -70,6 +71,11 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         CancellationToken cancellationToken
     )
     {
+        if (_servers.IsWithheld(server))
+        {
+            throw new ServerWithheldException(server);
+        }
+
         Pool pool;
         Waiter? waiter = null;
         lock (_lock)

@@ -28,6 +28,20 @@ public sealed class ServerConnections
 {
     private readonly ConcurrentDictionary<string, Server> _servers = new(StringComparer.Ordinal);
 
+    private readonly ConcurrentDictionary<string, byte> _withheld = new(StringComparer.Ordinal);
+
+    /// <summary>Names of the servers that requests are not sent to.</summary>
+    public IReadOnlyCollection<string> Withheld => [.. _withheld.Keys];
+
+    /// <summary>Sends no request to a server until <see cref="Admit"/>: its gate and policies were not found good.</summary>
+    public void Withhold(string name) => _withheld[name] = 0;
+
+    /// <summary>Sends requests to a server again.</summary>
+    public void Admit(string name) => _withheld.TryRemove(name, out _);
+
+    /// <summary>Whether no request is sent to a server.</summary>
+    public bool IsWithheld(string name) => !_withheld.IsEmpty && _withheld.ContainsKey(name);
+
     /// <summary>The registered servers.</summary>
     public IReadOnlyCollection<Server> All => [.. _servers.Values.OrderBy(s => s.Name, StringComparer.Ordinal)];
 

@@ -57,8 +57,32 @@ public sealed class PlatformStartupTests(PostgresFixture postgres) : IAsyncLifet
         Assert.True(_platform.Servers.Contains("down"));
         var tenant = await _platform.NewTenantAsync(IsolationModel.Shared, server: "local-1");
         Assert.Equal(TenantStatus.Active, tenant.Status);
-        // So that the databases can be dropped at the end.
+        // Nobody is sent there, also once it answers, before it was examined. The control: the other one is served.
+        await Assert.ThrowsAsync<ServerWithheldException>(() => RentAsync("down"));
+        await RentAsync("local-1");
         _platform.Servers.Register(_platform.Servers["down"] with { ConnectionString = _server });
+        await Assert.ThrowsAsync<ServerWithheldException>(() => RentAsync("down"));
+
+        await ExecuteAsync("ALTER TABLE shared.documents NO FORCE ROW LEVEL SECURITY");
+        await startup.PrepareWithheldAsync(CancellationToken.None);
+        await Assert.ThrowsAsync<ServerWithheldException>(() => RentAsync("down"));
+
+        await ExecuteAsync("ALTER TABLE shared.documents FORCE ROW LEVEL SECURITY");
+        await startup.PrepareWithheldAsync(CancellationToken.None);
+        await RentAsync("down");
+    }
+
+    private async Task RentAsync(string server)
+    {
+        var names = _platform.Get<DatabaseNames>();
+        await using var lease = await _platform
+            .Get<DataSourceRegistry>()
+            .RentAsync(
+                server,
+                names.SharedDatabase,
+                _platform.Get<Isolations>()[IsolationModel.Shared],
+                CancellationToken.None
+            );
     }
 
     [Fact]
