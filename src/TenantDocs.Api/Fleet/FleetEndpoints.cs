@@ -26,7 +26,10 @@ internal static class FleetEndpoints
 
     public static IEndpointRouteBuilder MapFleet(this IEndpointRouteBuilder admin)
     {
-        var servers = admin.MapGroup("/servers").WithTags("Servers");
+        var servers = admin
+            .MapGroup("/servers")
+            .WithTags("Servers")
+            .Require(Permission.FleetRead, Permission.FleetManage);
         servers
             .MapGet("", ListServersAsync)
             .Named("listServers", "List servers with what they hold")
@@ -54,7 +57,7 @@ internal static class FleetEndpoints
             .Named("undrainServer", "Place new tenants on a server again")
             .Answers<ServerLoad>();
 
-        var fleet = admin.MapGroup("").WithTags("Fleet");
+        var fleet = admin.MapGroup("").WithTags("Fleet").Require(Permission.FleetRead);
         fleet
             .MapGet(
                 "/fleet/summary",
@@ -73,6 +76,7 @@ internal static class FleetEndpoints
             .Answers<DoctorReport>();
         fleet
             .MapGet("/audit", AuditAsync)
+            .Require(Permission.AuditRead)
             .Named("listAudit", "What staff did, newest first")
             .Query(AuditFilters)
             .Answers<Page<StaffAction>>();

@@ -96,7 +96,7 @@ internal sealed class Admission(
         var permission = endpoint.Metadata.GetMetadata<Permission>();
         if (permission is null && endpoint.Metadata.GetMetadata<ForEveryMember>() is null)
         {
-            throw new InvalidOperationException($"The endpoint {endpoint.DisplayName} does not say who may use it.");
+            throw SaysNoPermission(endpoint);
         }
 
         if (permission is not null && caller.Require(permission) is { } forbidden)
@@ -133,9 +133,8 @@ internal sealed class Admission(
             return;
         }
 
-        var permission = endpoint.Metadata.GetMetadata<Permission>();
-        var refused = permission is null ? null : credential.Caller.Require(permission);
-        if ((refused ?? RefuseQuery(context, endpoint)) is { } error)
+        var permission = endpoint.Metadata.GetMetadata<Permission>() ?? throw SaysNoPermission(endpoint);
+        if ((credential.Caller.Require(permission) ?? RefuseQuery(context, endpoint)) is { } error)
         {
             await Problems.WriteAsync(context, error);
             return;
@@ -144,6 +143,9 @@ internal sealed class Admission(
         context.Features.Set(new StaffRequest(credential.Caller));
         await next(context);
     }
+
+    private static InvalidOperationException SaysNoPermission(Endpoint endpoint) =>
+        new($"The endpoint {endpoint.DisplayName} does not say who may use it.");
 
     private static Task ChallengeAsync(HttpContext context)
     {

@@ -114,13 +114,16 @@ internal static class ApiDescriptions
                 Description = "An API key (td_…) or a JWT of a configured issuer.",
             },
         };
-        document.Security =
-        [
-            new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(SchemeName, document)] = [] },
-        ];
+        document.Security = SecurityOf(document);
         document.Components.Schemas ??= new Dictionary<string, IOpenApiSchema>();
         document.Components.Schemas[Problem] = ProblemSchema();
     }
+
+    /// <summary>A credential that has these permissions.</summary>
+    public static IList<OpenApiSecurityRequirement> SecurityOf(
+        OpenApiDocument document,
+        params List<string> permissions
+    ) => [new OpenApiSecurityRequirement { [new OpenApiSecuritySchemeReference(SchemeName, document)] = permissions }];
 
     // HEAD answers like GET; a second operation with the same id would not be valid.
     private static void RemoveHead(OpenApiDocument document)

@@ -24,6 +24,18 @@ internal static class AudienceExtensions
     public static TBuilder Require<TBuilder>(this TBuilder builder, Permission permission)
         where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(permission);
 
+    /// <summary>Asks for one permission where nothing is changed, and for another one where something is.</summary>
+    public static TBuilder Require<TBuilder>(this TBuilder builder, Permission read, Permission change)
+        where TBuilder : IEndpointConventionBuilder
+    {
+        builder.Add(endpoint =>
+        {
+            var methods = endpoint.Metadata.OfType<IHttpMethodMetadata>().Last().HttpMethods;
+            endpoint.Metadata.Add(methods.All(HttpMethods.IsGet) ? read : change);
+        });
+        return builder;
+    }
+
     /// <summary>Asks for no permission: it shows nothing but what every member of the tenant may know.</summary>
     public static TBuilder RequireNothing<TBuilder>(this TBuilder builder)
         where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new ForEveryMember());

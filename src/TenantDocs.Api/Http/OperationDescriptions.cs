@@ -27,6 +27,11 @@ internal static class OperationDescriptions
             operation.RequestBody = await BodyAsync(body, context, cancellationToken);
         }
 
+        if (metadata.OfType<Permission>().LastOrDefault() is { } permission)
+        {
+            operation.Security = ApiDescriptions.SecurityOf(context.Document!, permission.Name);
+        }
+
         AddAnswerHeaders(operation, metadata.OfType<AnswerHeaders>());
         AddProblem(operation, context);
     }

@@ -22,6 +22,14 @@ internal sealed record Permission(string Name, Role AtLeast)
     public static Permission ExportsManage { get; } = new("exports:manage", Role.Admin);
     public static Permission AuditRead { get; } = new("audit:read", Role.Admin);
 
+    // Of staff, whose role says nothing: without scopes a staff credential has all of these, with scopes those they name.
+    // Keys of tenants need KeysManage: who may suspend a tenant does not thereby get at its documents.
+    public static Permission TenantsRead { get; } = new("tenants:read", Role.Owner);
+    public static Permission TenantsManage { get; } = new("tenants:manage", Role.Owner);
+    public static Permission FleetRead { get; } = new("fleet:read", Role.Owner);
+    public static Permission FleetManage { get; } = new("fleet:manage", Role.Owner);
+
+    /// <summary>What members and keys of a tenant may have.</summary>
     public static FrozenDictionary<string, Permission> All { get; } =
         new[]
         {

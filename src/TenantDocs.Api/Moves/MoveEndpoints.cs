@@ -18,12 +18,13 @@ internal static class MoveEndpoints
         admin
             .MapPost("/tenants/{slug}/moves", PostAsync)
             .WithTags("Moves")
+            .Require(Permission.TenantsManage)
             .Named("moveTenant", "Move a live tenant to another isolation, tier or server")
             .Takes<MoveBody>()
             .Reads(RequestHeader.Prefer)
             .Answers<OperationAnswer>()
             .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
-        var moves = admin.MapGroup("/operations/{id}").WithTags("Moves");
+        var moves = admin.MapGroup("/operations/{id}").WithTags("Moves").Require(Permission.TenantsManage);
         moves
             .MapPost("/cutover", CutoverAsync)
             .Named("cutOverMove", "Switch a move that waits for it")

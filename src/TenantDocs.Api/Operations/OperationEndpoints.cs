@@ -25,7 +25,10 @@ internal static class OperationEndpoints
 
     public static IEndpointRouteBuilder MapOperations(this IEndpointRouteBuilder admin)
     {
-        var operations = admin.MapGroup("/operations").WithTags("Operations");
+        var operations = admin
+            .MapGroup("/operations")
+            .WithTags("Operations")
+            .Require(Permission.TenantsRead, Permission.TenantsManage);
         operations
             .MapGet("", ListAsync)
             .Named("listOperations", "List operations, newest first")

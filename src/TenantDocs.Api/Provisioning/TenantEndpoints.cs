@@ -24,7 +24,10 @@ internal static class TenantEndpoints
 
     public static IEndpointRouteBuilder MapTenants(this IEndpointRouteBuilder admin)
     {
-        var tenants = admin.MapGroup("/tenants").WithTags("Tenants");
+        var tenants = admin
+            .MapGroup("/tenants")
+            .WithTags("Tenants")
+            .Require(Permission.TenantsRead, Permission.TenantsManage);
         tenants
             .MapPost("", PostAsync)
             .Named("createTenant", "Make a tenant")

@@ -9,20 +9,16 @@ internal static class TenantKeyEndpoints
 {
     public static void MapTenantKeys(this IEndpointRouteBuilder tenants)
     {
-        tenants
-            .MapPost("/{slug}/api-keys", PostAsync)
+        var keys = tenants.MapGroup("/{slug}/api-keys").Require(Permission.KeysManage);
+        keys.MapPost("", PostAsync)
             .Named("createTenantKey", "Make an API key; it is shown this once")
             .Takes<KeyBody>()
             .Answers<KeyAnswer>(StatusCodes.Status201Created, "Location");
-        tenants
-            .MapGet("/{slug}/api-keys", ListAsync)
+        keys.MapGet("", ListAsync)
             .Named("listTenantKeys", "List API keys in order of creation")
             .Query(QueryParameter.Limit, QueryParameter.Cursor)
             .Answers<Page<KeyAnswer>>();
-        tenants
-            .MapDelete("/{slug}/api-keys/{id}", DeleteAsync)
-            .Named("revokeTenantKey", "Revoke a key")
-            .AnswersNothing();
+        keys.MapDelete("/{id}", DeleteAsync).Named("revokeTenantKey", "Revoke a key").AnswersNothing();
     }
 
     private static async Task<IResult> PostAsync(

@@ -221,6 +221,40 @@ public class CredentialTests(HttpHost host)
         await (await host.GetAsync("/v1/me", token)).ShouldBeAsync(403, "forbidden");
     }
 
+    [Theory]
+    [InlineData("GET", "audit", "audit:read")]
+    [InlineData("GET", "tenants", "tenants:read")]
+    [InlineData("GET", "operations", "tenants:*")]
+    [InlineData("HEAD", "servers", "fleet:read")]
+    [InlineData("GET", "fleet/summary", "fleet:read")]
+    [InlineData("POST", "tenants", "tenants:manage")]
+    [InlineData("POST", "tenants/nobody/moves", "tenants:manage")]
+    [InlineData("POST", "tenants/nobody/purge", "tenants:manage")]
+    [InlineData("POST", "tenants/nobody/api-keys", "keys:manage")]
+    [InlineData("POST", "operations/x/rollback", "tenants:manage")]
+    [InlineData("POST", "servers/nowhere/drain", "fleet:manage")]
+    public async Task A_staff_token_does_what_its_scopes_name_and_nothing_else(string method, string path, string scope)
+    {
+        string[] all = ["audit:read", "tenants:read", "tenants:manage", "keys:manage", "fleet:read", "fleet:manage"];
+        var others = all.Where(s => s != scope && $"{s[..s.IndexOf(':')]}:*" != scope);
+        Assert.Equal(HttpStatusCode.Forbidden, await StaffStatusAsync(string.Join(' ', others)));
+
+        // The controls: with the scope, or with none at all, the answer is about what is asked, not about who asks.
+        Assert.NotEqual(HttpStatusCode.Forbidden, await StaffStatusAsync(scope));
+        Assert.NotEqual(HttpStatusCode.Forbidden, await StaffStatusAsync(null));
+
+        async Task<HttpStatusCode> StaffStatusAsync(string? scopes)
+        {
+            using var request = new HttpRequestMessage(new HttpMethod(method), $"/admin/v1/{path}");
+            var token = host.Token(
+                new SigningCredentials(host.StaffKey, SecurityAlgorithms.HmacSha256),
+                HttpHost.StaffIssuer,
+                claims: scopes is null ? [] : [("scope", scopes)]
+            );
+            return (await host.SendAsync(request, token)).StatusCode;
+        }
+    }
+
     [Fact]
     public async Task A_bootstrap_key_is_made_once_and_a_configured_one_replaces_the_one_before()
     {
