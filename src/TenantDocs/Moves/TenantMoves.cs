@@ -15,6 +15,7 @@ namespace TenantDocs.Moves;
 public sealed class TenantMoves
 {
     private const string NoReturn = "TD024";
+    private const string NothingToChange = "nothing-to-change";
 
     private const string HandOverSql = $$"""
         WITH handed AS (
@@ -57,7 +58,10 @@ public sealed class TenantMoves
         return leg.Error is { } error ? error : await _tools.Planner.PlanAsync(leg.Value, tenant, cancellationToken);
     }
 
-    /// <summary>Begins a move. 400, 404; 409 <c>nothing-to-change</c>, <c>operation-in-progress</c> or what the plan forbids.</summary>
+    /// <summary>
+    /// Begins a move; where the tier that is asked for has the home that the tenant has, a change of the tier alone. 400, 404;
+    /// 409 <c>nothing-to-change</c>, <c>operation-in-progress</c> or what the plan forbids.
+    /// </summary>
     public async Task<Result<StartedOperation>> StartAsync(
         string slug,
         MoveRequest request,
@@ -74,7 +78,9 @@ public sealed class TenantMoves
         var leg = await LegAsync(tenant, request, cancellationToken);
         if (leg.Error is { } error)
         {
-            return error;
+            return error.Code is NothingToChange && request.Tier is { } tier && tier != tenant.Tier
+                ? await ChangeTierAsync(tenant, tier, dryRun, actor, cancellationToken)
+                : error;
         }
 
         if (!dryRun && Forbidden(tenant, leg.Value) is { } forbidden)
@@ -165,6 +171,17 @@ public sealed class TenantMoves
             "The source of this move is not kept any more, or its way back is closed. Move the tenant back instead."
         );
 
+    private async Task<Result<StartedOperation>> ChangeTierAsync(
+        Tenant tenant,
+        string tier,
+        bool dryRun,
+        string actor,
+        CancellationToken cancellationToken
+    ) =>
+        tenant.Status is TenantStatus.Active or TenantStatus.Suspended
+            ? await _requests.StartAsync(TierChangeOperation.For(tenant, tier, dryRun, actor), cancellationToken)
+            : TenantLifecycle.Refused(tenant, "Only an active or suspended tenant can change its tier.");
+
     private async Task<Result<Operation>> OnMoveAsync(
         Guid id,
         Func<Operation, Task<Result<Operation>>> act,
@@ -252,7 +269,7 @@ public sealed class TenantMoves
         {
             return new Error(
                 ErrorKind.Conflict,
-                "nothing-to-change",
+                NothingToChange,
                 "The tenant already has this isolation on this server; nothing was changed."
             );
         }

@@ -27,6 +27,7 @@ public static class ProvisioningServiceCollectionExtensions
         services.AddOperationType<ProvisionOperation>();
         services.AddOperationType<PurgeOperation>();
         services.AddOperationType<CleanupOperation>();
+        services.AddOperationType<TierChangeOperation>();
         return services;
     }
 }

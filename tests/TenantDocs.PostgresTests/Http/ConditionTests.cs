@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Globalization;
 using System.Net;
 using System.Text;
+using System.Text.Json;
 using TenantDocs.Catalog;
 
 namespace TenantDocs.PostgresTests.Http;
@@ -84,6 +86,42 @@ public class ConditionTests(HttpHost host)
         await large.ShouldBeAsync(402, "quota-exceeded");
         Assert.Equal("bytes", (await large.JsonAsync()).GetProperty("unit").GetString());
         Assert.Equal(HttpStatusCode.Created, (await CreateAsync(key, 10)).StatusCode);
+    }
+
+    [Fact]
+    public async Task Another_tier_with_the_same_home_changes_the_limits_and_moves_nothing()
+    {
+        var (slug, key) = await NewHomeAsync("\"tier\":\"starter\"");
+        await CreateAsync(key, 10);
+        await CreateAsync(key, 10);
+        var before = (await host.FindTenantAsync(slug)).Placement;
+
+        var planned = await MoveAsync(slug, """{"tier":"tiny","dryRun":true}""");
+        Assert.Equal("succeeded", planned.GetProperty("status").GetString());
+        Assert.Equal("starter", (await host.FindTenantAsync(slug)).Tier);
+        Assert.Equal(HttpStatusCode.Created, (await CreateAsync(key, 10)).StatusCode);
+
+        var changed = await MoveAsync(slug, """{"tier":"tiny"}""");
+        Assert.Equal("tierChange", changed.GetProperty("type").GetString());
+        Assert.Equal("succeeded", changed.GetProperty("status").GetString());
+        Assert.Equal("starter", changed.GetProperty("result").GetProperty("previousTier").GetString());
+        Assert.Equal(
+            ("tiny", before),
+            ((await host.FindTenantAsync(slug)).Tier, (await host.FindTenantAsync(slug)).Placement)
+        );
+        await EventuallyAsync(() => CreateAsync(key, 10), HttpStatusCode.PaymentRequired);
+        Assert.Equal(
+            "nothing-to-change",
+            (await MoveAsync(slug, """{"tier":"tiny"}""")).GetProperty("code").GetString()
+        );
+        Assert.Equal(
+            "nothing-to-change",
+            (await MoveAsync(slug, """{"isolation":"shared"}""")).GetProperty("code").GetString()
+        );
+
+        // And back, with a way to say the home too: the control for the limit.
+        await MoveAsync(slug, """{"tier":"starter","isolation":"shared"}""");
+        await EventuallyAsync(() => CreateAsync(key, 10), HttpStatusCode.Created);
     }
 
     [Fact]
@@ -194,6 +232,27 @@ public class ConditionTests(HttpHost host)
         request.Headers.Add("Prefer", "wait=60");
         var answer = await host.SendAsync(request, HttpHost.BootstrapKey);
         Assert.True(answer.IsSuccessStatusCode, await answer.TextAsync());
+    }
+
+    private async Task<JsonElement> MoveAsync(string slug, string body)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, $"/admin/v1/tenants/{slug}/moves");
+        request.Content = new StringContent(body, Encoding.UTF8, "application/json");
+        request.Headers.Add("Prefer", "wait=60");
+        return await (await host.SendAsync(request, HttpHost.BootstrapKey)).JsonAsync();
+    }
+
+    // A change of a tenant's condition is effective on every node within 2 s.
+    private static async Task EventuallyAsync(Func<Task<HttpResponseMessage>> call, HttpStatusCode status)
+    {
+        var since = Stopwatch.GetTimestamp();
+        HttpStatusCode last;
+        do
+        {
+            last = (await call()).StatusCode;
+        } while (last != status && Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(2));
+
+        Assert.Equal(status, last);
     }
 
     private async Task<(string Slug, string Key)> NewHomeAsync(string placing)
