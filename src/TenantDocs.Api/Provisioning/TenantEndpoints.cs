@@ -43,7 +43,7 @@ internal static class TenantEndpoints
         tenants.MapGet("/{slug}", GetAsync).Named("getTenantBySlug", "Read a tenant").AnswersTagged<TenantAnswer>();
         tenants
             .MapPatch("/{slug}", PatchAsync)
-            .Named("patchTenant", "Change name or language")
+            .Named("patchTenant", "Change name or language; with another language the documents are indexed again")
             .Takes<TenantPatch>(BodyForm.MergePatch)
             .Reads(RequestHeader.IfMatch)
             .Answers<TenantAnswer>(StatusCodes.Status200OK, "ETag");
@@ -186,7 +186,7 @@ internal static class TenantEndpoints
         : TenantAnswer.Result(tenant);
 
     private static async Task<IResult> PatchAsync(
-        StaffRequest _,
+        StaffRequest staff,
         string slug,
         HttpContext context,
         TenantCatalog catalog,
@@ -237,7 +237,8 @@ internal static class TenantEndpoints
             return Problems.Of(Preconditions.Failed(tenant.Version));
         }
 
-        return await lifecycle.DescribeAsync(tenant, name, language, context.RequestAborted) is { } changed
+        var changed = await lifecycle.DescribeAsync(tenant, name, language, staff.Caller.Actor, context.RequestAborted);
+        return changed is not null
             ? TenantAnswer.Result(changed)
             : Problems.Of(
                 await catalog.FindBySlugAsync(slug, context.RequestAborted) is { } newer

@@ -176,6 +176,18 @@ internal static class DocumentSql
          LIMIT $3
         """;
 
+    public const string Stale = """
+        SELECT d.tenant_id, d.id, d.bytes
+          FROM documents AS d
+         WHERE d.tenant_id = $1 AND d.id > $2 AND d.language <> $3
+         ORDER BY d.id
+         LIMIT $4
+        """;
+
+    /// <summary>PostgreSQL computes the search column again, because the language is one of those that it is made of.</summary>
+    public const string Reindex =
+        "UPDATE documents SET language = $3 WHERE tenant_id = $1 AND id = ANY ($2) AND language <> $3";
+
     public const string HasOldKeys =
         "SELECT EXISTS (SELECT FROM idempotency_keys WHERE tenant_id = $1 AND created_at < $2)";
 

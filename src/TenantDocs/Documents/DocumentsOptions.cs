@@ -16,4 +16,11 @@ public sealed class DocumentsOptions
     /// <summary>How often the trash of all tenants is looked through. Default 1 hour.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
     public TimeSpan SweepInterval { get; set; } = TimeSpan.FromHours(1);
+
+    /// <summary>
+    /// After a tenant got another language: how long until its documents are looked through for the last time, for those
+    /// that a request from before the change, or a node that had not heard of it, still wrote. Default 1 minute.
+    /// </summary>
+    [Range(typeof(TimeSpan), "00:00:01", "1.00:00:00")]
+    public TimeSpan LanguageSettling { get; set; } = TimeSpan.FromMinutes(1);
 }

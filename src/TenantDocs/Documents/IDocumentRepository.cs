@@ -131,4 +131,11 @@ public interface IDocumentRepository
     /// and idempotency keys that are no longer kept. Returns how many documents.
     /// </summary>
     public Task<int> SweepAsync(Tenant tenant, DateTimeOffset before, int limit, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Indexes some documents again, live or in the trash, that are indexed in another language than the tenant's: a small
+    /// part of those after <paramref name="after"/>, in order of their ids. Makes no version and no change. Returns how
+    /// many, and the last of them; null when there was none.
+    /// </summary>
+    public Task<(int Count, Guid? Last)> ReindexAsync(Tenant tenant, Guid after, CancellationToken cancellationToken);
 }

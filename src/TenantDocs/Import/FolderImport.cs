@@ -16,6 +16,7 @@ namespace TenantDocs.Import;
 /// </remarks>
 public sealed class FolderImport(
     IDocumentRepository documents,
+    TenantRoutes routes,
     IOptions<DocumentsOptions> options,
     IOptions<TiersOptions> tiers,
     TimeProvider time
@@ -43,7 +44,7 @@ public sealed class FolderImport(
         import = Complete(import);
         var walk = FolderWalk.Of(import.Folder, cancellationToken);
         var tally = new ImportTally(walk, progress);
-        var batches = new ImportBatches(documents, MaxBody(tenant), tenant, import, LimitsOf(tenant), tally);
+        var batches = new ImportBatches(documents, routes, MaxBody(tenant), tenant, import, LimitsOf(tenant), tally);
         await Parallel.ForEachAsync(
             Parts(walk.Files, import.Batch),
             new ParallelOptions { MaxDegreeOfParallelism = import.Parallel, CancellationToken = cancellationToken },

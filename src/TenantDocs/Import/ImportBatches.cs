@@ -9,6 +9,7 @@ namespace TenantDocs.Import;
 /// </summary>
 internal sealed class ImportBatches(
     IDocumentRepository documents,
+    TenantRoutes routes,
     int maxBodyBytes,
     Tenant tenant,
     ImportOptions import,
@@ -146,7 +147,9 @@ internal sealed class ImportBatches(
 
         plan = await WithBodiesAsync(plan, cancellationToken);
         var edits = plan.Where(e => e.Writes).Select(e => e.ToDocumentEdit(import)).ToList();
-        var written = await documents.WriteManyAsync(tenant, edits, _write, cancellationToken);
+        // Not as it was when the import began: documents are written in the language that the tenant has by now.
+        var current = await routes.FindAsync(tenant.Id, cancellationToken) ?? tenant;
+        var written = await documents.WriteManyAsync(current, edits, _write, cancellationToken);
         if (written.Error is { } error)
         {
             return (new ImportReport(), error);

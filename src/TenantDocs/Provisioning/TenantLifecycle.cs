@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Options;
 using Npgsql;
 using TenantDocs.Catalog;
+using TenantDocs.Documents;
 using TenantDocs.Isolation;
 using TenantDocs.Operations;
 
@@ -21,6 +22,8 @@ public sealed class TenantLifecycle(
     TimeProvider time
 )
 {
+    private const string NotAsJudged = "TD026";
+
     /// <summary>404 of the admin API.</summary>
     public static Error NoSuchTenant { get; } =
         new(ErrorKind.NotFound, "tenant-not-found", "There is no tenant of this name.");
@@ -83,20 +86,27 @@ public sealed class TenantLifecycle(
             cancellationToken
         );
 
-    /// <summary>Changes what the tenant is called or written in; null when it is no longer as <paramref name="tenant"/> says.</summary>
+    /// <summary>
+    /// Changes what the tenant is called or written in; null when it is no longer as <paramref name="tenant"/> says. With
+    /// another language begins, in the same transaction, the operation that indexes its documents again.
+    /// </summary>
     public async Task<Tenant?> DescribeAsync(
         Tenant tenant,
         string? name,
         string? language,
+        string actor,
         CancellationToken cancellationToken
     )
     {
-        var changed = await TryChangeAsync(
-            tenant,
-            "name = coalesce($3, name), language = coalesce($4, language)",
-            [SqlValue.Of(name), SqlValue.Of(language)],
-            cancellationToken
-        );
+        var changed =
+            language is null || language == tenant.Language || tenant.SchemaVersion == 0
+                ? await TryChangeAsync(
+                    tenant,
+                    "name = coalesce($3, name), language = coalesce($4, language)",
+                    [SqlValue.Of(name), SqlValue.Of(language)],
+                    cancellationToken
+                )
+                : await TryTranslateAsync(tenant, name, language, actor, cancellationToken);
         routes.Forget(tenant.Id);
         return changed ? await catalog.FindAsync(tenant.Id, cancellationToken) : null;
     }
@@ -164,6 +174,39 @@ public sealed class TenantLifecycle(
                 await fence.AlignAsync(changed!, cancellationToken);
                 return changed!;
             }
+        }
+    }
+
+    private async Task<bool> TryTranslateAsync(
+        Tenant tenant,
+        string? name,
+        string language,
+        string actor,
+        CancellationToken cancellationToken
+    )
+    {
+        var change = new CatalogWrites().Add(
+            $"""
+            WITH changed AS (
+                UPDATE tenants
+                   SET name = coalesce($3, name), language = $4, version = version + 1, updated_at = now()
+                 WHERE id = $1 AND version = $2
+                RETURNING 1)
+            SELECT require((SELECT count(*) FROM changed) = 1, '{NotAsJudged}', 'the tenant was changed since')
+            """,
+            SqlValue.Of(tenant.Id.Value),
+            SqlValue.Of(tenant.Version),
+            SqlValue.Of(name),
+            SqlValue.Of(language)
+        );
+        try
+        {
+            await requests.StartAsync(ReindexOperation.For(tenant, language, actor), cancellationToken, change);
+            return true;
+        }
+        catch (PostgresException e) when (e.SqlState == NotAsJudged)
+        {
+            return false;
         }
     }
 

@@ -273,6 +273,9 @@ internal sealed class MemoryDocuments(TimeProvider time, int maxBodyBytes) : IDo
         return Task.FromResult(expired.Count);
     }
 
+    public Task<(int Count, Guid? Last)> ReindexAsync(Tenant tenant, Guid after, CancellationToken cancellationToken) =>
+        Task.FromResult((0, (Guid?)null));
+
     // Imports have tests of their own; the scripts do not make any.
     public Task<IReadOnlyDictionary<Guid, Document>> FindManyAsync(
         Tenant tenant,

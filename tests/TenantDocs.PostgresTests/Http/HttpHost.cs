@@ -201,6 +201,7 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
         settings["Tiers:tiny:Isolation"] = "shared";
         settings["Tiers:tiny:Limits:Documents"] = "2";
         settings["Tiers:tiny:Limits:Bytes"] = "5000";
+        settings["Documents:LanguageSettling"] = "00:00:02";
         // A loaded build machine must not fail for being slow.
         settings["Moves:MaxWritePauseMs"] = "20000";
         AddScheme(settings, "Bearer", Issuer, Key);
