@@ -24,6 +24,7 @@ public static class IsolationServiceCollectionExtensions
             ServiceDescriptor.Singleton<IIsolation, DatabaseIsolation>(),
         ]);
         services.TryAddSingleton<Isolations>();
+        services.TryAddSingleton<TenantDoors>();
         services.TryAddSingleton<TenantSessions>();
         services.TryAddSingleton<TenantContexts>();
         services.AddPooledDbContextFactory<TenantDbContext>(

@@ -172,6 +172,9 @@ public sealed class ServerConnections
             ApplicationName = application,
             CommandTimeout = 0,
             Timeout = 10,
+            // A copy reads and writes this much at a time.
+            ReadBufferSize = 64 * 1024,
+            WriteBufferSize = 64 * 1024,
             Options =
                 "-c search_path=pg_catalog -c datestyle=ISO,YMD -c intervalstyle=postgres -c timezone=UTC "
                 + "-c extra_float_digits=1 -c bytea_output=hex -c row_security=off",

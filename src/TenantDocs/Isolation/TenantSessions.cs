@@ -16,12 +16,17 @@ public sealed class TenantSessions(
     DataSourceRegistry registry,
     Isolations isolations,
     ITenantRoutes routes,
+    TenantDoors doors,
     IOptions<IsolationOptions> options,
     TimeProvider time
 )
 {
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(2);
     private static readonly TimeSpan LongestPause = TimeSpan.FromMilliseconds(50);
+
+    // A move of another process holds its tenant for tens of milliseconds: a longer pause would be longer than that.
+    private static readonly TimeSpan ShortHold = TimeSpan.FromMilliseconds(300);
+    private static readonly TimeSpan LongestPauseAtFirst = TimeSpan.FromMilliseconds(8);
 
     /// <summary>Runs a unit of work that only reads.</summary>
     /// <exception cref="TenantUnavailableException">No place admitted it within the deadline.</exception>
@@ -51,12 +56,23 @@ public sealed class TenantSessions(
         ArgumentNullException.ThrowIfNull(tenant);
         try
         {
-            return await OnceAsync(tenant, mode, work, cancellationToken);
+            if (doors.Find(tenant.Id) is not { } door)
+            {
+                return await OnceAsync(tenant, mode, work, cancellationToken);
+            }
+
+            using var pass = await door.EnterAsync(mode, options.Value.MoveDeadline, time, cancellationToken);
+            if (!pass.IsGone)
+            {
+                return await OnceAsync(tenant, mode, work, cancellationToken);
+            }
         }
         catch (Exception e) when (IsElsewhere(e))
         {
-            return await AgainAsync(tenant, mode, work, cancellationToken);
+            // The newer route says where.
         }
+
+        return await AgainAsync(tenant, mode, work, cancellationToken);
     }
 
     private async Task<T> OnceAsync<T>(
@@ -112,8 +128,19 @@ public sealed class TenantSessions(
                 throw new TenantUnavailableException(fresh);
             }
 
-            await Task.Delay(pause, time, cancellationToken);
-            pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            if (doors.Find(tenant.Id) is { } door)
+            {
+                // The move is in this process and says when it is over; each look before that would only slow it down.
+                await Task.WhenAny(door.Gone, Task.Delay(LongestPause, time, cancellationToken));
+                cancellationToken.ThrowIfCancellationRequested();
+                pause = FirstPause;
+            }
+            else
+            {
+                await Task.Delay(pause, time, cancellationToken);
+                var longest = time.GetElapsedTime(start) < ShortHold ? LongestPauseAtFirst : LongestPause;
+                pause = pause * 2 < longest ? pause * 2 : longest;
+            }
         }
     }
 

@@ -12,6 +12,9 @@ internal sealed class ActivateStep(MoveTools tools) : MoveStep(tools)
 
     public override StepFailure OnFailure => StepFailure.KeepTrying;
 
+    // Nobody serves the tenant until this is done: a server that comes back is found at once.
+    public override TimeSpan? MaxRetryDelay => TimeSpan.FromMilliseconds(500);
+
     /// <summary>
     /// First the source closes, then the target opens: a reader that has not heard of the move yet must not be shown the
     /// state before a write that somebody else's request already saw.
@@ -26,14 +29,25 @@ internal sealed class ActivateStep(MoveTools tools) : MoveStep(tools)
         var pause = context.Kept<Pause>(Pause.Key)!;
         var marker = context.Kept<ReturnPath>(ReturnPath.Key)?.Start;
         var run = tools.Runs.Find(context.Operation.Id);
-        if (run is { IsVerified: true } && !context.MayHaveRun)
+        if (run is { IsLeaving: true } && !context.MayHaveRun)
         {
-            var (source, target) = run.Pair;
-            await MoveFence.LeaveAsync(source, leg, cancellationToken);
+            var committed = Stopwatch.GetTimestamp();
+            await run.LeaveAsync();
+            var left = Stopwatch.GetTimestamp();
             await tools.ReachAsync("Left", cancellationToken);
-            await MoveFence.ArriveAsync(target, leg, pause.Access, marker, cancellationToken);
+            await run.ArriveAsync();
+            var arrived = Stopwatch.GetTimestamp();
             tools.Routes.Forget(leg.TenantId);
-            return Stopwatch.GetElapsedTime(run.FencedAt).TotalMilliseconds;
+            run.Door?.Dispose();
+            context.Keep(
+                SwitchTimes.Key,
+                new SwitchTimes(
+                    Stopwatch.GetElapsedTime(run.ComparedAt, committed).TotalMilliseconds,
+                    Stopwatch.GetElapsedTime(committed, left).TotalMilliseconds,
+                    Stopwatch.GetElapsedTime(left, arrived).TotalMilliseconds
+                )
+            );
+            return Stopwatch.GetElapsedTime(run.FencedAt, arrived).TotalMilliseconds;
         }
 
         await tools.Runs.ReleaseAsync(context.Operation.Id);
@@ -78,4 +92,13 @@ internal sealed class ActivateStep(MoveTools tools) : MoveStep(tools)
 
         return StepOutcome.Done;
     }
+}
+
+/// <summary>What the end of the pause was made of; not known of a switch that another worker ended.</summary>
+/// <param name="CommitMs">From the comparison until the catalog named the target.</param>
+/// <param name="LeaveMs">Until the source had closed.</param>
+/// <param name="ArriveMs">Until the target served.</param>
+internal sealed record SwitchTimes(double CommitMs, double LeaveMs, double ArriveMs)
+{
+    public const string Key = "switch";
 }

@@ -187,12 +187,16 @@ internal static class ContentVerifier
         ];
 
     // The row's text form tells NULL from '' and needs no knowledge of types; the mover's session fixes its settings.
-    internal static string RowsSql(MoveTable table)
+    internal static string RowHash(MoveTable table) =>
+        "sha256(convert_to(ROW("
+        + string.Join(", ", table.Columns.Select(c => $"t.{c.Name.Quoted}"))
+        + ")::text, 'UTF8'))";
+
+    private static string RowsSql(MoveTable table)
     {
         var key = "ROW(" + string.Join(", ", table.Key.Select(c => $"t.{c.Name.Quoted}")) + ")::text";
-        var row = "ROW(" + string.Join(", ", table.Columns.Select(c => $"t.{c.Name.Quoted}")) + ")::text";
         return $"""
-            SELECT {key} AS key, sha256(convert_to({row}, 'UTF8')) AS hash,
+            SELECT {key} AS key, {RowHash(table)} AS hash,
                    get_byte(sha256(convert_to({key}, 'UTF8')), 0) AS chunk
               FROM {table.Quoted} AS t
             """;

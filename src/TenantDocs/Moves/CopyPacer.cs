@@ -11,11 +11,13 @@ internal sealed class CopyPacer : IAsyncDisposable
 {
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(20);
+    private const int BytesPerPause = 512 * 1024;
     private readonly CancellationTokenSource _stop = new();
     private readonly TimeProvider _time;
     private readonly TimeSpan _limit;
     private readonly Task _probing;
     private volatile bool _isLate;
+    private int _bytes;
 
     /// <summary>Starts asking.</summary>
     public CopyPacer(MoveConnections connections, Placement source, TimeSpan limit, TimeProvider time)
@@ -28,9 +30,19 @@ internal sealed class CopyPacer : IAsyncDisposable
     /// <summary>True while the source answers late.</summary>
     public bool IsLate => _isLate;
 
-    /// <summary>Waits a little when the source is late; bounded, so that a copy never stops altogether.</summary>
-    public Task PaceAsync(CancellationToken cancellationToken) =>
-        _isLate ? Task.Delay(Pause, _time, cancellationToken) : Task.CompletedTask;
+    /// <summary>
+    /// Waits a little for every so many bytes when the source is late; bounded, so that a copy never stops altogether.
+    /// </summary>
+    public Task PaceAsync(int bytes, CancellationToken cancellationToken)
+    {
+        if (!_isLate || Interlocked.Add(ref _bytes, bytes) < BytesPerPause)
+        {
+            return Task.CompletedTask;
+        }
+
+        Interlocked.Exchange(ref _bytes, 0);
+        return Task.Delay(Pause, _time, cancellationToken);
+    }
 
     /// <inheritdoc />
     public async ValueTask DisposeAsync()

@@ -112,6 +112,8 @@ internal sealed class CopyStep(MoveTools tools) : MoveStep(tools)
         var run = await Tools.RunAsync(context, leg, cancellationToken);
         if (context.MayHaveRun)
         {
+            // A stream of the attempt before would go on applying to what is emptied, from a start that is no more.
+            await run.StopAsync();
             await Tools.Target.EmptyAsync(
                 run.Connections,
                 leg.Target,

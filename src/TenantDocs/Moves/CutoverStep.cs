@@ -13,23 +13,53 @@ internal sealed class CutoverStep(MoveTools tools) : HoldStep(tools)
     )
     {
         var run = Tools.Runs.Find(context.Operation.Id) is { IsVerified: true } ready ? ready : throw Interrupted();
-        var (source, _) = run.Pair;
+        var (source, _) = await run.OpenPairAsync(cancellationToken);
+        var marker = context.Kept<ReturnPath>(ReturnPath.Key)?.Start;
         var (access, reached) = await FenceAsync(leg, run, source, cancellationToken);
         var fenced = Stopwatch.GetElapsedTime(run.FencedAt);
         var fencedAt = Tools.Time.GetUtcNow() - fenced;
+        // What another worker needs to go on is in what is committed; the other figures come with the next write.
+        context.Keep(Pause.Key, new Pause(fencedAt, fenced.TotalMilliseconds, 0, 0, access, run.Link.Changes));
         await Tools.ReachAsync("Fenced", cancellationToken);
-        await WithinAsync(reached, "the last changes arrived", leg, run, cancellationToken);
-        var drained = Stopwatch.GetElapsedTime(run.FencedAt);
-        await Tools.ReachAsync("Drained", cancellationToken);
-        await WithinAsync(run.CompareHeldAsync(cancellationToken), "they were compared", leg, run, cancellationToken);
-        var compared = Stopwatch.GetElapsedTime(run.FencedAt);
-        return new Pause(
-            fencedAt,
-            fenced.TotalMilliseconds,
-            (drained - fenced).TotalMilliseconds,
-            (compared - drained).TotalMilliseconds,
-            access,
-            run.Link.Changes
-        );
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        var writing = WriteAsync(context, leg, run, limit.Token);
+        var comparing = Task.CompletedTask;
+        try
+        {
+            await WithinAsync(reached, "the last changes arrived", leg, run, cancellationToken);
+            var drained = Stopwatch.GetElapsedTime(run.FencedAt);
+            await Tools.ReachAsync("Drained", cancellationToken);
+            comparing = run.CompareHeldAsync(access, marker, limit.Token);
+            await WithinAsync(Task.WhenAll(comparing, writing), "they were compared", leg, run, cancellationToken);
+            run.ComparedAt = Stopwatch.GetTimestamp();
+            run.BeginLeaving();
+            var compared = Stopwatch.GetElapsedTime(run.FencedAt, run.ComparedAt);
+            return new Pause(
+                fencedAt,
+                fenced.TotalMilliseconds,
+                (drained - fenced).TotalMilliseconds,
+                (compared - drained).TotalMilliseconds,
+                access,
+                run.Link.Changes
+            );
+        }
+        catch
+        {
+            await limit.CancelAsync();
+            await Task.WhenAll(writing, comparing).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
+        }
+    }
+
+    // The switch, not yet committed, while the last changes are on their way.
+    private static async Task WriteAsync(
+        OperationContext context,
+        MoveLeg leg,
+        MoveRun run,
+        CancellationToken cancellationToken
+    )
+    {
+        run.Completion ??= await context.OpenCompletionAsync(cancellationToken);
+        await run.Completion.BeginAsync(Switch(leg, new CatalogWrites()), MoveFence.MostIdle, cancellationToken);
     }
 }

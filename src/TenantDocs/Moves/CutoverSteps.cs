@@ -79,6 +79,9 @@ internal sealed class ReadyStep(MoveTools tools) : MoveStep(tools)
 {
     public const string Signal = "cutover";
     private const int GoodCanaries = 3;
+    private const double GoodCanaryMs = 12;
+    private static readonly TimeSpan NarrowEvery = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan VerifiedFor = TimeSpan.FromMinutes(10);
 
     public override string Phase => "ready";
 
@@ -107,19 +110,26 @@ internal sealed class ReadyStep(MoveTools tools) : MoveStep(tools)
             await WaitForWordAsync(context, run, cancellationToken);
         }
 
-        if (!run.IsVerified)
+        // What somebody does to the target by hand is in no stream: it is looked at again when the word was long in coming.
+        if (!run.IsVerified || Stopwatch.GetElapsedTime(run.VerifiedAt) > VerifiedFor)
         {
             await VerifyStep.VerifyAsync(context, run, cancellationToken);
         }
 
         CatchUpStep.Describe(context, leg, run);
         await PrepareReturnAsync(context, leg, run, cancellationToken);
+        await run.OpenPairAsync(cancellationToken);
+        await Tools.ReachAsync("Narrowing", cancellationToken);
         await run.NarrowAsync(cancellationToken);
         await run.OpenForPauseAsync(cancellationToken);
+        run.Completion ??= await context.OpenCompletionAsync(cancellationToken);
+        for (var i = 0; i < 3; i++)
+        {
+            await run.Completion.RehearseAsync(HoldStep.Switch(leg, new CatalogWrites()), cancellationToken);
+        }
+
         await WarmTargetAsync(leg, cancellationToken);
         await AwaitCanariesAsync(leg, run, cancellationToken);
-        // Last, so that little is left to compare in the pause.
-        await run.NarrowAsync(cancellationToken);
         return StepOutcome.Done;
     }
 
@@ -131,11 +141,32 @@ internal sealed class ReadyStep(MoveTools tools) : MoveStep(tools)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var word = context.WaitForSignalAsync(Signal, stop.Token);
-        if (await Task.WhenAny(word, run.Link.Faulted) != word)
+        try
+        {
+            while (await Task.WhenAny(word, run.Link.Faulted, Task.Delay(NarrowEvery, stop.Token)) is var first)
+            {
+                if (first == word)
+                {
+                    break;
+                }
+
+                if (run.Link.Faulted.IsCompleted)
+                {
+                    await run.Link.Faulted;
+                }
+
+                if (run.IsVerified)
+                {
+                    // So that hours of waiting do not gather millions of keys.
+                    await run.NarrowAsync(stop.Token);
+                }
+            }
+        }
+        catch
         {
             await stop.CancelAsync();
             await ((Task)word).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            await run.Link.Faulted;
+            throw;
         }
 
         await word;
@@ -202,14 +233,21 @@ internal sealed class ReadyStep(MoveTools tools) : MoveStep(tools)
         }
     }
 
+    /// <summary>How long a canary may take: at first as short as the pause is to be, later up to a fifth of what it may be.</summary>
+    internal static TimeSpan CanaryBudget(MoveLeg leg, long since)
+    {
+        var most = leg.MaxPauseMs / 5.0;
+        var patience = Stopwatch.GetElapsedTime(since).TotalSeconds / 5;
+        return TimeSpan.FromMilliseconds(Math.Min(most, GoodCanaryMs + (most - GoodCanaryMs) * patience));
+    }
+
     private async Task AwaitCanariesAsync(MoveLeg leg, MoveRun run, CancellationToken cancellationToken)
     {
         // A neighbour's huge commit delays the stream by as long as it takes to decode: seen here, not in the pause.
-        var budget = TimeSpan.FromMilliseconds(leg.MaxPauseMs / 5.0);
         var started = Stopwatch.GetTimestamp();
         for (var good = 0; good < GoodCanaries; )
         {
-            good = await run.SendCanaryAsync(cancellationToken) <= budget ? good + 1 : 0;
+            good = await run.SendCanaryAsync(cancellationToken) <= CanaryBudget(leg, started) ? good + 1 : 0;
             if (Stopwatch.GetElapsedTime(started) > Tools.Options.Patience)
             {
                 throw new TimeoutException("The stream of changes never came within the budget of the pause.");

@@ -2,11 +2,17 @@ using TenantDocs.Database;
 
 namespace TenantDocs.Moves;
 
-/// <summary>The keys that changed since both sides were last found equal. Safe for one writer and any readers.</summary>
+/// <summary>The key of a row: the text of the primary key's columns, in their order.</summary>
+internal readonly record struct RowKey(PgIdentifier Table, string[] Values)
+{
+    public override string ToString() => $"{Table.Name} ({string.Join(',', Values)})";
+}
+
+/// <summary>The keys that changed since both sides were last found equal. Safe for concurrent use.</summary>
 internal sealed class DirtyKeys
 {
     private readonly Lock _lock = new();
-    private readonly Dictionary<PgIdentifier, Dictionary<string, string[]>> _byTable = [];
+    private Dictionary<PgIdentifier, Dictionary<string, string[]>> _byTable = [];
     private int _count;
 
     /// <summary>How many keys, over all tables.</summary>
@@ -19,34 +25,63 @@ internal sealed class DirtyKeys
         {
             if (change.Values.Length > 0)
             {
-                Add(change.Table, change.Values);
+                Add(Key(change.Table, change.Values));
             }
 
             if (change.OldValues is { } old)
             {
-                Add(change.Table, old);
+                Add(Key(change.Table, old));
             }
         }
     }
 
-    /// <summary>The keys of a table, each by the order of the primary key's columns.</summary>
-    public IReadOnlyCollection<string[]> Of(MoveTable table)
+    /// <summary>Notes keys.</summary>
+    public void Add(IEnumerable<RowKey> keys)
     {
         lock (_lock)
         {
-            return _byTable.TryGetValue(table.Name, out var keys) ? [.. keys.Values] : [];
+            foreach (var key in keys)
+            {
+                Add(key);
+            }
         }
     }
 
-    private void Add(StreamTable table, string?[] row)
+    /// <summary>Takes all keys out.</summary>
+    public IReadOnlyList<RowKey> Take()
     {
-        if (!_byTable.TryGetValue(table.Target.Name, out var keys))
+        lock (_lock)
         {
-            _byTable.Add(table.Target.Name, keys = new Dictionary<string, string[]>(StringComparer.Ordinal));
+            var all = All();
+            _byTable = [];
+            _count = 0;
+            return all;
+        }
+    }
+
+    /// <summary>All keys.</summary>
+    public IReadOnlyList<RowKey> Read()
+    {
+        lock (_lock)
+        {
+            return All();
+        }
+    }
+
+    private List<RowKey> All() => [.. _byTable.SelectMany(t => t.Value.Values.Select(v => new RowKey(t.Key, v)))];
+
+    private static RowKey Key(StreamTable table, string?[] row) =>
+        new(table.Target.Name, [.. table.Key.Select(position => row[position]!)]);
+
+    private void Add(RowKey key)
+    {
+        if (!_byTable.TryGetValue(key.Table, out var keys))
+        {
+            _byTable.Add(key.Table, keys = new Dictionary<string, string[]>(StringComparer.Ordinal));
         }
 
-        string[] key = [.. table.Key.Select(position => row[position]!)];
-        if (keys.TryAdd(string.Join('\0', key), key))
+        // The first column is the tenant, the same for all.
+        if (keys.TryAdd(string.Join('\0', key.Values.AsSpan(1)!), key.Values))
         {
             _count++;
         }

@@ -31,6 +31,7 @@ internal sealed record Pause(
 internal abstract class HoldStep(MoveTools tools) : MoveStep(tools)
 {
     private const string RouteChanged = "TD023";
+    private const double MaxLockWaitMs = 50;
 
     private const string CommitSql = $"""
         WITH moved AS (
@@ -74,14 +75,30 @@ internal abstract class HoldStep(MoveTools tools) : MoveStep(tools)
         }
         catch (PauseExceededException e)
         {
+            await ReleaseAsync(context);
             throw new TimeoutException(
                 $"Writes would have waited longer than maxWritePauseMs ({leg.MaxPauseMs} ms) until {e.Message}.",
                 e
             );
         }
+        catch
+        {
+            await ReleaseAsync(context);
+            throw;
+        }
 
         context.Keep(Pause.Key, pause);
-        context.OnCompletion.Add(
+        if (context.Early is not { IsBegun: true })
+        {
+            Switch(leg, context.OnCompletion);
+        }
+
+        return StepOutcome.Done;
+    }
+
+    /// <summary>Adds the switch of the route.</summary>
+    internal static CatalogWrites Switch(MoveLeg leg, CatalogWrites writes) =>
+        writes.Add(
             CommitSql,
             SqlValue.Of(leg.Tenant),
             SqlValue.Of(leg.From.Epoch),
@@ -92,7 +109,13 @@ internal abstract class HoldStep(MoveTools tools) : MoveStep(tools)
             SqlValue.Of(leg.To.Epoch),
             SqlValue.Of(leg.Tier)
         );
-        return StepOutcome.Done;
+
+    private async Task ReleaseAsync(OperationContext context)
+    {
+        if (Tools.Runs.Find(context.Operation.Id) is { } run)
+        {
+            await run.ReleasePauseAsync();
+        }
     }
 
     /// <summary>Holds the tenant's writes and returns when both sides are equal.</summary>
@@ -134,30 +157,40 @@ internal abstract class HoldStep(MoveTools tools) : MoveStep(tools)
         CancellationToken cancellationToken
     )
     {
-        var wait = TimeSpan.FromMilliseconds(Math.Max(5, leg.MaxPauseMs / 5.0));
+        var wait = TimeSpan.FromMilliseconds(Math.Clamp(leg.MaxPauseMs / 5.0, 5, MaxLockWaitMs));
         var started = Stopwatch.GetTimestamp();
         var rest = TimeSpan.FromMilliseconds(100);
+        var door = run.Door = Tools.Doors.Place(leg.TenantId);
         while (true)
         {
-            if (!leg.UnderFence && !run.IsNarrow)
+            if (Stopwatch.GetElapsedTime(started) > Tools.Options.Patience)
+            {
+                throw new TimeoutException(
+                    "Writes could not be held for a short time: a long transaction, or a late stream."
+                );
+            }
+
+            if (!leg.UnderFence)
             {
                 // While the lock was waited for, or the steps before took their time, the writers went on.
+                await run.EnsureSameTablesAsync(cancellationToken);
                 await run.NarrowAsync(cancellationToken);
+                if (await run.SendCanaryAsync(cancellationToken) > ReadyStep.CanaryBudget(leg, started))
+                {
+                    continue;
+                }
             }
 
             var marker = Guid.NewGuid();
             var reached = leg.UnderFence ? Task.CompletedTask : run.Link.Await(marker);
             run.FencedAt = Stopwatch.GetTimestamp();
+            door.Close(TimeSpan.FromMilliseconds(leg.MaxPauseMs + 100));
             if (await MoveFence.TryFenceAsync(source, leg, marker, wait, cancellationToken) is { } access)
             {
                 return (access, reached);
             }
 
-            if (Stopwatch.GetElapsedTime(started) > Tools.Options.Patience)
-            {
-                throw new TimeoutException("A long transaction of the tenant did not end.");
-            }
-
+            door.Open();
             await Task.Delay(rest, Tools.Time, cancellationToken);
             rest = rest < TimeSpan.FromSeconds(1) ? rest * 2 : rest;
         }

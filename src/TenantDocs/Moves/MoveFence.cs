@@ -53,15 +53,7 @@ internal static class MoveFence
 
     /// <summary>The source lets nobody in any more.</summary>
     public static Task LeaveAsync(NpgsqlConnection source, MoveLeg leg, CancellationToken cancellationToken) =>
-        ExecuteAsync(
-            source,
-            new NpgsqlBatchCommand("SELECT tenantdocs.leave($1, $2)")
-            {
-                Parameters = { SqlValue.Of(leg.Tenant), SqlValue.Of(leg.To.Epoch) },
-            },
-            null,
-            cancellationToken
-        );
+        ExecuteAsync(source, Leave(leg), cancellationToken);
 
     /// <summary>The target serves; <paramref name="marker"/> divides what was copied there from what is written there.</summary>
     public static Task ArriveAsync(
@@ -70,9 +62,32 @@ internal static class MoveFence
         string access,
         Guid? marker,
         CancellationToken cancellationToken
-    ) =>
-        ExecuteAsync(
-            target,
+    ) => ExecuteAsync(target, Arrive(leg, access, marker), cancellationToken);
+
+    /// <summary>
+    /// How long a transaction of the pause may stand still: a process that freezes in it must not keep its locks from
+    /// whoever takes the move over.
+    /// </summary>
+    public static readonly TimeSpan MostIdle = TimeSpan.FromSeconds(2);
+
+    /// <summary>Both, for transactions that are committed when the move is: nobody sees them before.</summary>
+    public static HeldEnds Ends(MoveLeg leg, string access, Guid? marker)
+    {
+        NpgsqlBatchCommand[] settings() =>
+            [Durable(), Setting("idle_in_transaction_session_timeout", Milliseconds(MostIdle))];
+        return new HeldEnds([.. settings(), .. Leave(leg)], [.. settings(), .. Arrive(leg, access, marker)]);
+    }
+
+    private static NpgsqlBatchCommand[] Leave(MoveLeg leg) =>
+        [
+            new NpgsqlBatchCommand("SELECT tenantdocs.leave($1, $2)")
+            {
+                Parameters = { SqlValue.Of(leg.Tenant), SqlValue.Of(leg.To.Epoch) },
+            },
+        ];
+
+    private static NpgsqlBatchCommand[] Arrive(MoveLeg leg, string access, Guid? marker) =>
+        [
             new NpgsqlBatchCommand("SELECT tenantdocs.arrive($1, $2, $3, $4)")
             {
                 Parameters =
@@ -83,19 +98,19 @@ internal static class MoveFence
                     SqlValue.Of(leg.Link),
                 },
             },
-            marker,
-            cancellationToken
-        );
+            .. marker is { } id ? [Marker.Command(id)] : Array.Empty<NpgsqlBatchCommand>(),
+        ];
 
     /// <summary>The source serves on, under an epoch that nobody of the aborted move carries.</summary>
     public static Task ReopenAsync(NpgsqlConnection source, MoveLeg leg, CancellationToken cancellationToken) =>
         ExecuteAsync(
             source,
-            new NpgsqlBatchCommand("SELECT tenantdocs.reopen($1, $2)")
-            {
-                Parameters = { SqlValue.Of(leg.Tenant), SqlValue.Of(leg.AbortEpoch) },
-            },
-            null,
+            [
+                new NpgsqlBatchCommand("SELECT tenantdocs.reopen($1, $2)")
+                {
+                    Parameters = { SqlValue.Of(leg.Tenant), SqlValue.Of(leg.AbortEpoch) },
+                },
+            ],
             cancellationToken
         );
 
@@ -150,21 +165,22 @@ internal static class MoveFence
 
     private static async Task ExecuteAsync(
         NpgsqlConnection connection,
-        NpgsqlBatchCommand call,
-        Guid? marker,
+        NpgsqlBatchCommand[] calls,
         CancellationToken cancellationToken
     )
     {
         await using var batch = new NpgsqlBatch(connection);
-        batch.BatchCommands.Add(Setting("synchronous_commit", "on"));
-        batch.BatchCommands.Add(call);
-        if (marker is { } id)
+        batch.BatchCommands.Add(Durable());
+        foreach (var call in calls)
         {
-            batch.BatchCommands.Add(Marker.Command(id));
+            batch.BatchCommands.Add(call);
         }
 
         await batch.ExecuteNonQueryAsync(cancellationToken);
     }
+
+    // Whatever the server's default is.
+    private static NpgsqlBatchCommand Durable() => Setting("synchronous_commit", "on");
 
     private static NpgsqlBatchCommand Setting(string name, string value) =>
         new("SELECT set_config($1, $2, true)") { Parameters = { SqlValue.Of(name), SqlValue.Of(value) } };

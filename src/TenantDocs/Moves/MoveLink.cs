@@ -29,6 +29,7 @@ internal sealed record LinkSpec(
 /// </summary>
 internal sealed partial class MoveLink : IAsyncDisposable
 {
+    private const string SlotInvalidated = PostgresErrorCodes.ObjectNotInPrerequisiteState;
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
 
     private readonly MoveConnections _connections;
@@ -43,7 +44,8 @@ internal sealed partial class MoveLink : IAsyncDisposable
     private readonly ConcurrentDictionary<Guid, StreamPause> _pauses = new();
     private readonly Task _running;
     private readonly Task _beating;
-    private volatile DirtyKeys _dirty = new();
+    private readonly DirtyKeys _touched = new();
+    private bool _records;
     private long _changes;
     private long _lagTicks = TimeSpan.MaxValue.Ticks;
 
@@ -79,8 +81,11 @@ internal sealed partial class MoveLink : IAsyncDisposable
     /// <summary>How long the last heartbeat took from its commit on the source to the target; maximal before the first.</summary>
     public TimeSpan Lag => new(Interlocked.Read(ref _lagTicks));
 
-    /// <summary>Keys that changed since the last pause.</summary>
-    public DirtyKeys Dirty => _dirty;
+    /// <summary>
+    /// Keys whose changes are on the target and were not compared since. Noted after the commit there: whoever takes keys
+    /// out and reads the rows afterwards reads them with those changes.
+    /// </summary>
+    public DirtyKeys Dirty { get; } = new();
 
     /// <summary>Ends (faulted) when the stream ended for good.</summary>
     public Task Faulted => _fault.Task;
@@ -152,6 +157,7 @@ internal sealed partial class MoveLink : IAsyncDisposable
         await using var target = await _connections.OpenReplicaAsync(_spec.To, cancellationToken);
         await using var source = await _connections.OpenReplicationAsync(_spec.From, cancellationToken);
         var applier = new ChangeApplier(target, _spec.Tenant, _spec.Id, _token);
+        _touched.Take();
         var applied = await applier.TakeAsync(cancellationToken);
         var stream = new ChangeStream(source, _spec.Slot, _spec.Publication, _target);
         await FollowAsync(stream, applier, applied, cancellationToken);
@@ -192,7 +198,11 @@ internal sealed partial class MoveLink : IAsyncDisposable
                     break;
                 case RowChange change when isNew:
                     await applier.AddAsync(change, cancellationToken);
-                    _dirty.Add(change);
+                    if (_records)
+                    {
+                        _touched.Add(change);
+                    }
+
                     Interlocked.Increment(ref _changes);
                     break;
                 case StreamMarker marker:
@@ -219,7 +229,7 @@ internal sealed partial class MoveLink : IAsyncDisposable
         }
     }
 
-    private static async Task CommitAsync(
+    private async Task CommitAsync(
         ChangeStream stream,
         ChangeApplier applier,
         NpgsqlLogSequenceNumber end,
@@ -227,6 +237,11 @@ internal sealed partial class MoveLink : IAsyncDisposable
     )
     {
         await applier.CommitAsync(end, cancellationToken);
+        if (_touched.Count > 0)
+        {
+            Dirty.Add(_touched.Take());
+        }
+
         // Only now: what is acknowledged is never sent again.
         stream.Acknowledge(end);
     }
@@ -237,7 +252,9 @@ internal sealed partial class MoveLink : IAsyncDisposable
         {
             if (following && _pauses.TryRemove(marker, out var pause))
             {
-                pause.Keys = Interlocked.Exchange(ref _dirty, new DirtyKeys());
+                // All is compared at this marker; before the first such one there is nothing to remember.
+                Dirty.Take();
+                _records = true;
                 await pause.StopAsync(cancellationToken);
             }
 
@@ -279,18 +296,21 @@ internal sealed partial class MoveLink : IAsyncDisposable
         }
     }
 
+    // What no repetition cures: another mover, a server's no, a slot that is gone or whose log was removed (55000).
     private static bool IsFinal(Exception e) =>
         e is MoveFaultException
+        || e is PostgresException { SqlState: PostgresErrorCodes.DiskFull or SlotInvalidated }
         || e
             is PostgresException
             {
-                SqlState: MoveSqlState.LinkLost
-                    or PostgresErrorCodes.UndefinedObject
-                    or PostgresErrorCodes.DiskFull
-                    or PostgresErrorCodes.CheckViolation
-                    or PostgresErrorCodes.UniqueViolation
-                    or PostgresErrorCodes.NotNullViolation
-                    or PostgresErrorCodes.InsufficientPrivilege
+                IsTransient: false,
+                // The server goes down or comes up, or a former mover's connection still holds the slot.
+                SqlState: not (
+                    PostgresErrorCodes.AdminShutdown
+                    or PostgresErrorCodes.CrashShutdown
+                    or PostgresErrorCodes.CannotConnectNow
+                    or PostgresErrorCodes.ObjectInUse
+                )
             };
 
     [LoggerMessage(5001, LogLevel.Warning, "The stream of changes was interrupted and begins again (tenant {Tenant}).")]

@@ -164,6 +164,7 @@ internal static class MoveResults
     public static object Of(OperationContext context, MoveLeg leg, DateTimeOffset until, bool hasReturn)
     {
         var pause = context.Kept<Pause>(Pause.Key)!;
+        var ends = context.Kept<SwitchTimes>(SwitchTimes.Key);
         var copied = context.Kept<CopyResult>("copied");
         var tables = context.Kept<IReadOnlyList<TableVerification>>("verification") ?? [];
         var operation = $"/admin/v1/operations/{context.Operation.Id}";
@@ -182,6 +183,9 @@ internal static class MoveResults
             lockMs = Math.Round(pause.LockMs, 1),
             drainMs = Math.Round(pause.DrainMs, 1),
             compareMs = Math.Round(pause.CompareMs, 1),
+            commitMs = Rounded(ends?.CommitMs),
+            leaveMs = Rounded(ends?.LeaveMs),
+            arriveMs = Rounded(ends?.ArriveMs),
             rowsCopied = copied?.Rows ?? 0,
             bytesCopied = copied?.Bytes ?? 0,
             changesStreamed = pause.Changes,
@@ -207,6 +211,8 @@ internal static class MoveResults
                 : [],
         };
     }
+
+    private static double? Rounded(double? milliseconds) => milliseconds is { } value ? Math.Round(value, 1) : null;
 
     public static void SettleStream(OperationContext context, Guid link, Placement place, bool kept)
     {

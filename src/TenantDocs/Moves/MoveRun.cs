@@ -11,8 +11,11 @@ namespace TenantDocs.Moves;
 /// What one process holds of one leg: the running stream, what was verified, the connections that are open before the
 /// pause. Nothing of it is needed by another process: each step asks for what it needs, and what is not there is made.
 /// </summary>
-internal sealed class MoveRun : IAsyncDisposable
+internal sealed partial class MoveRun : IAsyncDisposable
 {
+    private const int MaxDifferences = 20;
+    private const int FewKeys = 40;
+    private const int MaxRounds = 50;
     private readonly MoveOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -21,6 +24,7 @@ internal sealed class MoveRun : IAsyncDisposable
     private NpgsqlConnection? _source;
     private NpgsqlConnection? _target;
     private MoveLink? _link;
+    private Task? _leaving;
 
     private MoveRun(
         MoveLeg leg,
@@ -60,11 +64,23 @@ internal sealed class MoveRun : IAsyncDisposable
     /// <summary>Whether the target was found equal to the source, in this process.</summary>
     public bool IsVerified { get; private set; }
 
+    /// <summary>When that was.</summary>
+    public long VerifiedAt { get; private set; }
+
     /// <summary>Whether the stream ended for good.</summary>
     public bool HasFaulted => _link is { Faulted.IsCompleted: true };
 
     /// <summary>When the current attempt to hold writes began.</summary>
     public long FencedAt { get; set; }
+
+    /// <summary>When both sides were found equal in the pause.</summary>
+    public long ComparedAt { get; set; }
+
+    /// <summary>Before the tenant's requests of this process, around the pause.</summary>
+    public TenantDoor? Door { get; set; }
+
+    /// <summary>Where the switch is written to the catalog.</summary>
+    public EarlyCompletion? Completion { get; set; }
 
     /// <summary>Takes the leg over from whoever had it, and reads both sides' tables.</summary>
     public static async Task<MoveRun> TakeAsync(
@@ -100,7 +116,8 @@ internal sealed class MoveRun : IAsyncDisposable
     /// <summary>Waits until the target lags so little that holding writes would be short.</summary>
     public async Task CatchUpAsync(Func<Task> report, CancellationToken cancellationToken)
     {
-        var good = TimeSpan.FromMilliseconds(Math.Max(50, Leg.MaxPauseMs / 2));
+        var good = TimeSpan.FromMilliseconds(Math.Max(100, Leg.MaxPauseMs / 2));
+        var (least, changes, since) = (TimeSpan.MaxValue, 0L, _time.GetTimestamp());
         while (Link.Lag > good)
         {
             await Task.WhenAny(Link.Faulted, Task.Delay(TimeSpan.FromMilliseconds(50), _time, cancellationToken));
@@ -110,54 +127,108 @@ internal sealed class MoveRun : IAsyncDisposable
             }
 
             cancellationToken.ThrowIfCancellationRequested();
+            // Before the first heartbeat has arrived, changes that arrive are progress.
+            if (Link.Lag < least || (Link.Lag == TimeSpan.MaxValue && Link.Changes > changes))
+            {
+                (least, changes, since) = (Link.Lag, Link.Changes, _time.GetTimestamp());
+            }
+            else if (_time.GetElapsedTime(since) > _options.Patience)
+            {
+                throw new TimeoutException("The stream of changes does not catch up with the writers.");
+            }
+
             await report();
         }
     }
 
-    /// <summary>Compares all of both sides as they are at one marker.</summary>
-    public async Task<IReadOnlyList<TableVerification>> VerifyAsync(
-        Func<int, Task> report,
-        CancellationToken cancellationToken
-    )
+    /// <summary>Makes sure that the tables of both sides are still those that are followed and compared.</summary>
+    /// <exception cref="MoveFaultException">A migration ran meanwhile: what it added was never copied.</exception>
+    public async Task EnsureSameTablesAsync(CancellationToken cancellationToken)
     {
-        await using var sides = await AtMarkerAsync(cancellationToken);
-        return await CompareAllAsync(sides.Source, sides.Target, report, cancellationToken);
+        var (source, target) = await OpenPairAsync(cancellationToken);
+        var left = MoveTables.ReadAsync(source, Leg.Source.Schema, cancellationToken);
+        var right = MoveTables.ReadAsync(target, Leg.Target.Schema, cancellationToken);
+        await Task.WhenAll(left, right);
+        MoveTables.EnsureEqual(await left, SourceTables);
+        MoveTables.EnsureEqual(await right, TargetTables);
     }
 
-    /// <summary>Whether so little changed since both sides were last found equal that it can be compared in the pause.</summary>
-    public bool IsNarrow => Link.Dirty.Count <= Math.Max(10, _options.MaxChangedKeysInPause / 4);
-
     /// <summary>
-    /// Compares what changed since both sides were last found equal, until so little changes between two comparisons that
-    /// the rest fits into the pause.
+    /// Compares what changed since both sides were last found equal, while both are written to, until little is left:
+    /// the rest is compared in the pause. Holds up nobody.
     /// </summary>
+    /// <remarks>
+    /// A key is let go when its row is the same on both sides. A change that the source's row had then and the target's
+    /// had not is applied later, and notes the key again; so does every change after it. What differs goes back.
+    /// </remarks>
     public async Task NarrowAsync(CancellationToken cancellationToken)
     {
-        for (var round = 0; round < 20 && (round == 0 || !IsNarrow); round++)
+        var (source, target) = await OpenPairAsync(cancellationToken);
+        for (var round = 0; round < MaxRounds && (round == 0 || Link.Dirty.Count > FewKeys); round++)
         {
-            await using var sides = await AtMarkerAsync(cancellationToken);
-            Fail(
-                await _comparison.CompareAsync(
-                    sides.Source.Connection,
-                    sides.Target.Connection,
-                    sides.Keys,
-                    cancellationToken
-                )
-            );
+            var keys = Link.Dirty.Take();
+            try
+            {
+                var differing = await _comparison.CompareAsync(source, target, keys, cancellationToken);
+                Link.Dirty.Add(differing);
+            }
+            catch
+            {
+                // Not compared: they stay to be.
+                Link.Dirty.Add(keys);
+                throw;
+            }
         }
     }
 
-    /// <summary>Compares what changed since, while writes are held and the stream is drained.</summary>
-    public async Task CompareHeldAsync(CancellationToken cancellationToken)
+    /// <summary>
+    /// Compares what changed since, while writes are held and the stream is drained. Leaves a transaction open on each
+    /// side, in which the source closes and the target opens.
+    /// </summary>
+    public async Task CompareHeldAsync(string access, Guid? marker, CancellationToken cancellationToken)
     {
-        var keys = Link.Dirty;
+        var keys = Link.Dirty.Read();
         if (keys.Count > _options.MaxChangedKeysInPause)
         {
             // Its own word, not the clock's: the writers were faster than the rounds that narrow the rest down.
             throw new PauseExceededException($"{keys.Count} rows that changed last were compared", null);
         }
 
-        Fail(await _comparison.CompareAsync(_source!, _target!, keys, cancellationToken));
+        var ends = MoveFence.Ends(Leg, access, marker);
+        var differing = await _comparison.CompareAsync(_source!, _target!, keys, cancellationToken, ends);
+        if (differing.Count > 0)
+        {
+            throw new MoveFaultException(
+                $"The target differs from the source: {string.Join("; ", differing.Take(MaxDifferences))}."
+            );
+        }
+    }
+
+    /// <summary>
+    /// Closes the source, while the catalog commits the move. Whoever gives the move up instead opens the source again
+    /// (<c>reopen</c> takes it back from there); until then its reads wait as its writes do.
+    /// </summary>
+    public void BeginLeaving() => _leaving = EndAsync(_source!);
+
+    /// <summary>Whether the source is closing, and the target waits to open.</summary>
+    public bool IsLeaving => _leaving is not null;
+
+    /// <summary>Waits until the source has closed.</summary>
+    public Task LeaveAsync() => _leaving ?? throw new InvalidOperationException("The source was not closed.");
+
+    /// <summary>Opens the target.</summary>
+    public Task ArriveAsync() => EndAsync(_target!);
+
+    /// <summary>Lets go of what a pause that was given up holds.</summary>
+    public async Task ReleasePauseAsync()
+    {
+        Door?.Dispose();
+        if (Completion is { } completion)
+        {
+            await completion.RollbackAsync();
+        }
+
+        await CloseAsync();
     }
 
     /// <summary>Opens what the pause will use, and runs each statement once, so that nothing in it is slow for being the first.</summary>
@@ -171,7 +242,9 @@ internal sealed class MoveRun : IAsyncDisposable
             await MoveFence.RehearseAsync(source, target, Leg, cancellationToken);
             await MoveFence.ReadAsync(source, Leg.TenantId, cancellationToken);
             await MoveFence.ReadAsync(target, Leg.TenantId, cancellationToken);
-            await _comparison.CompareAsync(source, target, Link.Dirty, cancellationToken, ignoreResult: true);
+            await _comparison.CompareAsync(source, target, Link.Dirty.Read(), cancellationToken);
+            await EndAsync(source);
+            await EndAsync(target);
         }
 
         return (source, target);
@@ -182,24 +255,9 @@ internal sealed class MoveRun : IAsyncDisposable
         CancellationToken cancellationToken
     )
     {
-        _source ??= await Connections.OpenAsync(Leg.Source, cancellationToken);
-        _target ??= await Connections.OpenAsync(Leg.Target, cancellationToken);
+        _source = await OpenAsync(_source, Leg.Source, cancellationToken);
+        _target = await OpenAsync(_target, Leg.Target, cancellationToken);
         return Pair;
-    }
-
-    /// <summary>A snapshot of a side that nobody writes to.</summary>
-    public async Task<BarrierSnapshot> SnapshotAsync(Placement place, CancellationToken cancellationToken)
-    {
-        var connection = await Connections.OpenAsync(place, cancellationToken);
-        return new BarrierSnapshot(place, connection, await Barrier.ExportAsync(connection, cancellationToken));
-    }
-
-    /// <summary>Compares all of both sides while writes are held.</summary>
-    public async Task<IReadOnlyList<TableVerification>> VerifyHeldAsync(CancellationToken cancellationToken)
-    {
-        await using var source = await SnapshotAsync(Leg.Source, cancellationToken);
-        await using var target = await SnapshotAsync(Leg.Target, cancellationToken);
-        return await CompareAllAsync(source, target, _ => Task.CompletedTask, cancellationToken);
     }
 
     /// <summary>The connections that the pause uses.</summary>
@@ -229,7 +287,18 @@ internal sealed class MoveRun : IAsyncDisposable
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
+        Door?.Dispose();
         await StopAsync();
+        await CloseAsync();
+        if (Completion is { } completion)
+        {
+            await completion.DisposeAsync();
+        }
+    }
+
+    private async Task CloseAsync()
+    {
+        await (_leaving ?? Task.CompletedTask).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         foreach (var connection in new[] { _source, _target })
         {
             if (connection is not null)
@@ -237,105 +306,33 @@ internal sealed class MoveRun : IAsyncDisposable
                 await connection.DisposeAsync();
             }
         }
+
+        (_source, _target, _leaving) = (null, null, null);
     }
 
-    private async Task<BothSides> AtMarkerAsync(CancellationToken cancellationToken)
+    private static async Task EndAsync(NpgsqlConnection connection)
     {
-        var marker = Guid.NewGuid();
-        using var pause = Link.PauseAt(marker);
-        var target = await Connections.OpenAsync(Leg.Target, cancellationToken);
-        BarrierSnapshot? source = null;
-        try
-        {
-            source = await _barrier.TakeAsync(Leg.Source, Leg.TenantId, marker, _options.Patience, cancellationToken);
-            await pause.Stopped.WaitAsync(cancellationToken);
-            var snapshot = await Barrier.ExportAsync(target, cancellationToken);
-            return new BothSides(source, new BarrierSnapshot(Leg.Target, target, snapshot), pause.Keys);
-        }
-        catch
-        {
-            await target.DisposeAsync();
-            if (source is not null)
-            {
-                await source.DisposeAsync();
-            }
-
-            throw;
-        }
+        await using var commit = new NpgsqlCommand("COMMIT", connection);
+        await commit.ExecuteNonQueryAsync();
     }
 
-    private async Task<IReadOnlyList<TableVerification>> CompareAllAsync(
-        BarrierSnapshot source,
-        BarrierSnapshot target,
-        Func<int, Task> report,
+    // A server that was restarted meanwhile has left a broken one.
+    private async Task<NpgsqlConnection> OpenAsync(
+        NpgsqlConnection? known,
+        Placement place,
         CancellationToken cancellationToken
     )
     {
-        var found = await ContentVerifier.CompareAsync(
-            source.Connection,
-            SourceTables,
-            target.Connection,
-            TargetTables,
-            Leg.TenantId,
-            exclusive: Leg.Target.Isolation is not IsolationModel.Shared,
-            report,
-            cancellationToken
-        );
-        IsVerified = found.All(t => t.Equal);
-        return found;
-    }
-
-    private static void Fail(IReadOnlyList<string> differences)
-    {
-        if (differences.Count > 0)
+        if (known is { State: System.Data.ConnectionState.Open })
         {
-            throw new MoveFaultException($"The target differs from the source: {string.Join("; ", differences)}.");
-        }
-    }
-
-    private sealed record BothSides(BarrierSnapshot Source, BarrierSnapshot Target, DirtyKeys Keys) : IAsyncDisposable
-    {
-        public async ValueTask DisposeAsync()
-        {
-            await Source.DisposeAsync();
-            await Target.DisposeAsync();
-        }
-    }
-}
-
-/// <summary>The runs of this process, by operation.</summary>
-internal sealed class MoveRuns
-{
-    private readonly System.Collections.Concurrent.ConcurrentDictionary<Guid, MoveRun> _runs = new();
-
-    /// <summary>The run of this operation's lease, or a new one.</summary>
-    public async Task<MoveRun> ObtainAsync(OperationContext context, MoveLeg leg, Func<long, Task<MoveRun>> take)
-    {
-        var token = leg.TokenBase + context.Operation.LeaseToken;
-        if (_runs.TryGetValue(context.Operation.Id, out var run))
-        {
-            if (run.Token == token && !(run.HasFaulted))
-            {
-                return run;
-            }
-
-            await ReleaseAsync(context.Operation.Id);
+            return known;
         }
 
-        run = await take(context.Operation.LeaseToken);
-        _runs[context.Operation.Id] = run;
-        return run;
-    }
-
-    /// <summary>The run of an operation, when this process has one.</summary>
-    public MoveRun? Find(Guid operation) => _runs.GetValueOrDefault(operation);
-
-    /// <summary>Lets go of everything that a run holds.</summary>
-    public async Task ReleaseAsync(Guid operation)
-    {
-        if (_runs.TryRemove(operation, out var run))
+        if (known is not null)
         {
-            await run.DisposeAsync();
+            await known.DisposeAsync();
         }
+
+        return await Connections.OpenAsync(place, cancellationToken);
     }
 }

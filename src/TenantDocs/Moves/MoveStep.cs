@@ -18,6 +18,7 @@ internal sealed class MoveTools(
     CatalogDatabase database,
     TenantFence fence,
     DataSourceRegistry registry,
+    TenantDoors doors,
     Isolations isolations,
     IOptions<MoveOptions> options,
     FailPoints failPoints,
@@ -35,6 +36,7 @@ internal sealed class MoveTools(
     public CatalogDatabase Database => database;
     public TenantFence Fence => fence;
     public DataSourceRegistry Registry => registry;
+    public TenantDoors Doors => doors;
     public Isolations Isolations => isolations;
     public MoveOptions Options => options.Value;
     public TimeProvider Time => time;

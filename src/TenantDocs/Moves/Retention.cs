@@ -43,11 +43,18 @@ internal static class Retention
          WHERE o.type = 'moveRetention' AND o.finished_at IS NULL AND o.input ->> 'move' = $1
         """;
 
+    // What is left of a keeping whose server is away is in the way of a move to the same place only.
     private const string EndSql = $$"""
-        UPDATE operations AS o
-           SET signals = o.signals || jsonb_build_object('{{RetentionOperation.FinalizeSignal}}', true),
-               run_after = CASE WHEN o.lease_owner IS NULL THEN now() ELSE o.run_after END
-         WHERE o.type = 'moveRetention' AND o.tenant_id = $1 AND o.finished_at IS NULL
+        WITH ended AS (
+            UPDATE operations AS o
+               SET signals = o.signals || jsonb_build_object('{{RetentionOperation.FinalizeSignal}}', true),
+                   run_after = CASE WHEN o.lease_owner IS NULL THEN now() ELSE o.run_after END
+             WHERE o.type = 'moveRetention' AND o.tenant_id = $1 AND o.finished_at IS NULL
+            RETURNING o.state, o.input)
+        SELECT count(*) FROM ended AS e
+         WHERE (e.state ->> '{{RetentionOperation.StreamEndedKey}}') IS DISTINCT FROM 'true'
+            OR (e.input #>> '{kept,server}' = $2 AND e.input #>> '{kept,database}' = $3
+                AND e.input #>> '{kept,schema}' = $4)
         """;
 
     /// <summary>Begins with the transaction that ends the move, so that no left home is ever forgotten.</summary>
@@ -88,6 +95,9 @@ internal static class Retention
     {
         await using var command = tools.Database.Source.CreateCommand(EndSql);
         command.Parameters.Add(SqlValue.Of(leg.Tenant));
-        return await command.ExecuteNonQueryAsync(cancellationToken) == 0;
+        command.Parameters.Add(SqlValue.Of(leg.To.Server));
+        command.Parameters.Add(SqlValue.Of(leg.To.Database));
+        command.Parameters.Add(SqlValue.Of(leg.To.Schema));
+        return (long)(await command.ExecuteScalarAsync(cancellationToken))! == 0;
     }
 }

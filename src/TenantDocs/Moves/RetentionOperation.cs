@@ -22,6 +22,9 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
     /// <summary>Kept when the way back broke.</summary>
     public const string LostKey = "returnLost";
 
+    /// <summary>Kept when nothing of the way back is left but the home.</summary>
+    public const string StreamEndedKey = "streamEnded";
+
     public override string Name => TypeName;
 
     public override bool IsLong => true;
@@ -31,11 +34,35 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
 
     private abstract class KeepingStep(MoveTools tools) : OperationStep
     {
+        private static readonly TimeSpan Later = TimeSpan.FromSeconds(5);
+
         protected MoveTools Tools => tools;
 
         public override bool Cancellable => false;
 
         public override StepFailure OnFailure => StepFailure.KeepTrying;
+
+        /// <summary>
+        /// Tries once. A server that is away for hours must not hold the workers of the moves that leave it: this waits in
+        /// the queue, not on a worker.
+        /// </summary>
+        public sealed override async Task<StepOutcome> DoAsync(
+            OperationContext context,
+            CancellationToken cancellationToken
+        )
+        {
+            try
+            {
+                return await TryAsync(context, cancellationToken);
+            }
+            catch (Exception e) when (OperationFaults.IsTransient(e) && !cancellationToken.IsCancellationRequested)
+            {
+                MoveLog.KeptUnreachable(Tools.Logger, e, context.Input<RetentionInput>().Tenant);
+                return StepOutcome.Wait(Later);
+            }
+        }
+
+        protected abstract Task<StepOutcome> TryAsync(OperationContext context, CancellationToken cancellationToken);
     }
 
     /// <summary>Lets the stream catch up every so often, and holds no worker in between.</summary>
@@ -43,7 +70,10 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
     {
         public override string Phase => "baking";
 
-        public override async Task<StepOutcome> DoAsync(OperationContext context, CancellationToken cancellationToken)
+        protected override async Task<StepOutcome> TryAsync(
+            OperationContext context,
+            CancellationToken cancellationToken
+        )
         {
             var input = context.Input<RetentionInput>();
             var left = input.KeptUntil - Tools.Time.GetUtcNow();
@@ -100,7 +130,10 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
     {
         public override string Phase => "purged";
 
-        public override async Task<StepOutcome> DoAsync(OperationContext context, CancellationToken cancellationToken)
+        protected override async Task<StepOutcome> TryAsync(
+            OperationContext context,
+            CancellationToken cancellationToken
+        )
         {
             var input = context.Input<RetentionInput>();
             if (context.TryGetSignal(HandOverSignal, out _))
@@ -112,6 +145,13 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
             if (input.Return is { } back)
             {
                 await Tools.Streams.RemoveAsync(back.Link, back.Source, cancellationToken);
+            }
+
+            if (!context.Kept<bool>(StreamEndedKey))
+            {
+                // From here on it is in nobody's way but of a move to the same place.
+                context.Keep(StreamEndedKey, true);
+                await context.SaveAsync(cancellationToken);
             }
 
             await EnsureLeftAsync(input, cancellationToken);
@@ -172,4 +212,11 @@ internal static partial class MoveLog
 {
     [LoggerMessage(5003, LogLevel.Error, "The way back of a move is closed: its stream broke (tenant {Tenant}).")]
     public static partial void ReturnLost(ILogger logger, Exception exception, Guid tenant);
+
+    [LoggerMessage(
+        5004,
+        LogLevel.Warning,
+        "A home that was left cannot be reached; it is tried again later (tenant {Tenant})."
+    )]
+    public static partial void KeptUnreachable(ILogger logger, Exception exception, Guid tenant);
 }

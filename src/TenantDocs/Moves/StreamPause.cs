@@ -9,9 +9,6 @@ internal sealed class StreamPause(Task fault) : IDisposable
     /// <summary>Ends when the stream stands still.</summary>
     public Task Stopped => Task.WhenAny(_stopped.Task, fault).Unwrap();
 
-    /// <summary>The keys that changed between the pause before and this one.</summary>
-    public DirtyKeys Keys { get; set; } = new();
-
     /// <summary>Lets the stream go on.</summary>
     public void Dispose() => _resumed.TrySetResult();
 

@@ -17,7 +17,7 @@ internal sealed record CopyProgress(string Table, long Rows, long Bytes, bool Fi
 /// </summary>
 internal sealed class TableCopy(MoveConnections connections, CopyPacer pacer, Guid link, long token)
 {
-    private const int BufferSize = 128 * 1024;
+    private const int BufferSize = 256 * 1024;
     private readonly ConcurrentDictionary<string, CopyProgress> _progress = new(StringComparer.Ordinal);
 
     /// <summary>How far each table is.</summary>
@@ -92,26 +92,46 @@ internal sealed class TableCopy(MoveConnections connections, CopyPacer pacer, Gu
             $"COPY {into.Quoted} ({table.ColumnList}) FROM STDIN (FORMAT binary)",
             cancellationToken
         );
-        // Two buffers: one is read into while the other is written.
+        // Two buffers: one is filled while the other is written. A read gives one row at most, so it is filled with as many as
+        // have arrived: a small table would cost a round of tasks per row otherwise.
         var reading = new byte[BufferSize];
         var writing = new byte[BufferSize];
-        var read = await output.ReadAsync(reading.AsMemory(), cancellationToken);
+        var read = await FillAsync(output, reading, cancellationToken);
         while (read > 0)
         {
             (reading, writing) = (writing, reading);
             var piece = writing.AsMemory(0, read);
             var write = input.WriteAsync(piece, cancellationToken).AsTask();
-            var next = output.ReadAsync(reading.AsMemory(), cancellationToken).AsTask();
+            var next = FillAsync(output, reading, cancellationToken);
             counter.Add(piece.Span);
             bytes += read;
             _progress[table.Name.Name] = new CopyProgress(table.Name.Name, counter.Rows, bytes, false);
             // Both to their ends, also when one fails: a read that is abandoned comes up again in another's place.
             await Task.WhenAll(write, next);
+            await pacer.PaceAsync(read, cancellationToken);
             read = await next;
-            await pacer.PaceAsync(cancellationToken);
         }
 
         await input.DisposeAsync();
         _progress[table.Name.Name] = new CopyProgress(table.Name.Name, counter.Rows, bytes, true);
+    }
+
+    // Until the buffer is full, the end has come, or nothing more is here yet and half is enough to go on with.
+    private static async Task<int> FillAsync(Stream output, byte[] buffer, CancellationToken cancellationToken)
+    {
+        var filled = 0;
+        while (filled < buffer.Length)
+        {
+            var reading = output.ReadAsync(buffer.AsMemory(filled), cancellationToken);
+            var isHere = reading.IsCompletedSuccessfully;
+            var read = await reading;
+            filled += read;
+            if (read == 0 || (!isHere && filled > buffer.Length / 2))
+            {
+                break;
+            }
+        }
+
+        return filled;
     }
 }

@@ -22,6 +22,9 @@ public enum FailPlace
     /// <summary>Its effect is there, its completion is not written.</summary>
     AfterEffect,
 
+    /// <summary>Its completion is written, and the worker has not heard of it: what is thrown here is a lost answer.</summary>
+    Unheard,
+
     /// <summary>Its completion is written.</summary>
     AfterWrite,
 

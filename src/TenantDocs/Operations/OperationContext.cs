@@ -55,6 +55,15 @@ public sealed class OperationContext : IDisposable
     /// </summary>
     public CatalogWrites OnCompletion { get; internal set; } = new();
 
+    /// <summary>What the completion of the current step changes; null where it cannot be written early.</summary>
+    internal Func<Operation, Operation>? Completion { get; set; }
+
+    /// <summary>Called when a completion is durable and this worker has not heard of it yet.</summary>
+    internal Func<ValueTask>? OnWritten { get; set; }
+
+    /// <summary>The completion that a step has written early.</summary>
+    internal EarlyCompletion? Early { get; private set; }
+
     /// <summary>What was asked for.</summary>
     public T Input<T>() => Operation.InputAs<T>();
 
@@ -157,6 +166,29 @@ public sealed class OperationContext : IDisposable
     public void Settle(OperationObject planned, bool kept) =>
         OperationJournal.Settle(OnCompletion, Operation.Id, planned, kept);
 
+    /// <summary>Opens what a step needs to write its completion early; the caller disposes it.</summary>
+    internal async Task<EarlyCompletion> OpenCompletionAsync(CancellationToken cancellationToken) =>
+        Early = new EarlyCompletion(
+            _lease,
+            await _lease.OpenAsync(cancellationToken),
+            _writing,
+            () => Next(Completion ?? (o => o))
+        );
+
+    /// <summary>Commits what a step has written early.</summary>
+    internal async Task CommitAsync(EarlyCompletion early, CancellationToken cancellationToken)
+    {
+        var written = await early.CommitAsync(cancellationToken);
+        await (OnWritten?.Invoke() ?? ValueTask.CompletedTask);
+        lock (_lock)
+        {
+            _operation = written;
+        }
+    }
+
+    /// <summary>Lets go of the operation's row, when a step that wrote early does not come to its end.</summary>
+    internal Task RollbackAsync() => Early?.RollbackAsync() ?? Task.CompletedTask;
+
     /// <inheritdoc />
     public void Dispose() => _writing.Dispose();
 
@@ -171,13 +203,8 @@ public sealed class OperationContext : IDisposable
         await _writing.WaitAsync(cancellationToken);
         try
         {
-            Operation next;
-            lock (_lock)
-            {
-                next = change(_operation) with { State = JsonSerializer.SerializeToElement(_state) };
-            }
-
-            var written = await _lease.WriteAsync(next, writes, unlessCancelling, release, cancellationToken);
+            var written = await _lease.WriteAsync(Next(change), writes, unlessCancelling, release, cancellationToken);
+            await (OnWritten?.Invoke() ?? ValueTask.CompletedTask);
             lock (_lock)
             {
                 _operation = written;
@@ -207,6 +234,35 @@ public sealed class OperationContext : IDisposable
         }
 
         return true;
+    }
+
+    /// <summary>
+    /// Asks the catalog what became of a write whose answer did not come. True when it was written: this worker then
+    /// knows the row as it is.
+    /// </summary>
+    /// <exception cref="LeaseLostException">The operation has ended, or another worker holds it.</exception>
+    internal async Task<bool> AdoptAsync(CancellationToken cancellationToken)
+    {
+        // Waits for a transaction of ours that the server is still committing: it has the row locked.
+        if (await _lease.HeartbeatAsync(Operation.Progress, cancellationToken) is not { } row)
+        {
+            throw new LeaseLostException();
+        }
+
+        lock (_lock)
+        {
+            var isNewer = row.Step != _operation.Step;
+            _operation = isNewer ? row : _operation;
+            return isNewer;
+        }
+    }
+
+    private Operation Next(Func<Operation, Operation> change)
+    {
+        lock (_lock)
+        {
+            return change(_operation) with { State = JsonSerializer.SerializeToElement(_state) };
+        }
     }
 
     private Task<Operation> SetStatusAsync(OperationStatus status, CancellationToken cancellationToken) =>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using Npgsql;
 using TenantDocs.Catalog;
@@ -52,8 +53,45 @@ internal sealed class OperationLease(CatalogDatabase catalog, Guid operation, lo
         CancellationToken cancellationToken
     )
     {
-        await using var connection = await catalog.Source.OpenConnectionAsync(cancellationToken);
+        await using var connection = await OpenAsync(cancellationToken);
         await using var batch = new NpgsqlBatch(connection);
+        return await SendAsync(batch, next, writes, unlessCancelling, release, cancellationToken);
+    }
+
+    /// <summary>A connection for <see cref="BeginAsync"/>.</summary>
+    public ValueTask<NpgsqlConnection> OpenAsync(CancellationToken cancellationToken) =>
+        catalog.Source.OpenConnectionAsync(cancellationToken);
+
+    /// <summary>As <see cref="WriteAsync"/>, in a transaction that stays open, at most that long.</summary>
+    public async Task<Operation> BeginAsync(
+        NpgsqlConnection connection,
+        Operation next,
+        CatalogWrites writes,
+        TimeSpan atMost,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("BEGIN"));
+        // A process that freezes now must not keep the row from whoever takes the operation over.
+        batch.BatchCommands.Add(
+            new NpgsqlBatchCommand("SELECT set_config('idle_in_transaction_session_timeout', $1, true)")
+            {
+                Parameters = { SqlValue.Of(((long)atMost.TotalMilliseconds).ToString(CultureInfo.InvariantCulture)) },
+            }
+        );
+        return await SendAsync(batch, next, writes, unlessCancelling: false, release: null, cancellationToken);
+    }
+
+    private async Task<Operation> SendAsync(
+        NpgsqlBatch batch,
+        Operation next,
+        CatalogWrites writes,
+        bool unlessCancelling,
+        TimeSpan? release,
+        CancellationToken cancellationToken
+    )
+    {
         batch.BatchCommands.Add(
             new NpgsqlBatchCommand(Hold)
             {

@@ -98,8 +98,14 @@ internal sealed partial class OperationRunner(
         }
         catch (Exception e) when (e is not LeaseLostException && !cancellationToken.IsCancellationRequested)
         {
-            await FailAsync(step, e, cancellationToken);
-            return null;
+            // A lost answer is not a no: undoing a step whose completion is written would take back what everybody sees.
+            if (e is OperationCancelledException || !await AdoptAsync(cancellationToken))
+            {
+                await FailAsync(step, e, cancellationToken);
+                return null;
+            }
+
+            context.MayHaveRun = false;
         }
 
         await ReachAsync(step, FailPlace.AfterWrite, cancellationToken);
@@ -113,6 +119,8 @@ internal sealed partial class OperationRunner(
         try
         {
             context.OnCompletion = new CatalogWrites();
+            context.Completion =
+                step.Cancellable || context.Operation.Step + 1 == _steps.Count ? null : o => Completed(o, step);
             return context.MayHaveRun && await step.CheckAsync(context, source.Token)
                 ? StepOutcome.Done
                 : await step.DoAsync(context, source.Token);
@@ -123,36 +131,77 @@ internal sealed partial class OperationRunner(
         }
     }
 
+    // Not before the catalog answers: until then nobody knows which way is forward. The lease ends it.
+    private async Task<bool> AdoptAsync(CancellationToken cancellationToken)
+    {
+        for (var pause = options.RetryDelay; ; pause = pause < options.PollInterval ? pause * 2 : pause)
+        {
+            try
+            {
+                return await context.AdoptAsync(cancellationToken);
+            }
+            catch (Exception e) when (OperationFaults.IsTransient(e) && !cancellationToken.IsCancellationRequested)
+            {
+                await Task.Delay(pause, time, cancellationToken);
+            }
+        }
+    }
+
     private async Task CompleteAsync(OperationStep step, CancellationToken cancellationToken)
     {
-        var done = context.Operation.Step + 1;
-        var isLast = done == _steps.Count;
-        if (isLast)
+        context.OnWritten = () => ReachAsync(step, FailPlace.Unheard, cancellationToken);
+        try
         {
-            type.OnSucceeded(context, context.OnCompletion);
+            await WriteCompletionAsync(step, cancellationToken);
+        }
+        finally
+        {
+            context.OnWritten = null;
         }
 
-        await context.WriteAsync(
-            o =>
-                o with
-                {
-                    Step = done,
-                    Status = isLast ? OperationStatus.Succeeded : OperationStatus.Running,
-                    Phase = isLast ? step.Phase : _steps[done].Phase,
-                    Cancellable = !isLast && _steps[done].Cancellable,
-                    Progress =
-                        o.Progress.Unit == OperationRequests.Steps ? o.Progress with { Done = done }
-                        : isLast ? o.Progress with { Done = o.Progress.Total }
-                        : o.Progress,
-                    Attempts = 0,
-                },
-            context.OnCompletion,
-            // Whoever was told "cancelling" must not find the work done: the step is undone instead.
-            unlessCancelling: step.Cancellable,
-            release: null,
-            cancellationToken
-        );
         context.MayHaveRun = false;
+    }
+
+    private async Task WriteCompletionAsync(OperationStep step, CancellationToken cancellationToken)
+    {
+        if (context.Early is { IsBegun: true } early)
+        {
+            await context.CommitAsync(early, cancellationToken);
+        }
+        else
+        {
+            if (context.Operation.Step + 1 == _steps.Count)
+            {
+                type.OnSucceeded(context, context.OnCompletion);
+            }
+
+            await context.WriteAsync(
+                o => Completed(o, step),
+                context.OnCompletion,
+                // Whoever was told "cancelling" must not find the work done: the step is undone instead.
+                unlessCancelling: step.Cancellable,
+                release: null,
+                cancellationToken
+            );
+        }
+    }
+
+    private Operation Completed(Operation o, OperationStep step)
+    {
+        var done = o.Step + 1;
+        var isLast = done == _steps.Count;
+        return o with
+        {
+            Step = done,
+            Status = isLast ? OperationStatus.Succeeded : OperationStatus.Running,
+            Phase = isLast ? step.Phase : _steps[done].Phase,
+            Cancellable = !isLast && _steps[done].Cancellable,
+            Progress =
+                o.Progress.Unit == OperationRequests.Steps ? o.Progress with { Done = done }
+                : isLast ? o.Progress with { Done = o.Progress.Total }
+                : o.Progress,
+            Attempts = 0,
+        };
     }
 
     private async Task FailAsync(OperationStep step, Exception fault, CancellationToken cancellationToken)
@@ -170,7 +219,7 @@ internal sealed partial class OperationRunner(
             fault is OperationFailedException || !OperationFaults.IsTransient(fault) || attempts >= options.MaxAttempts;
         if (!isFinal || step.OnFailure is StepFailure.KeepTrying)
         {
-            await RetryAsync(attempts, cancellationToken);
+            await RetryAsync(attempts, step.MaxRetryDelay ?? options.MaxRetryDelay, cancellationToken);
             return;
         }
 
@@ -186,12 +235,12 @@ internal sealed partial class OperationRunner(
     }
 
     // In this process and under the same lease: short pauses are not worth a hand-over.
-    private async Task RetryAsync(int attempts, CancellationToken cancellationToken)
+    private async Task RetryAsync(int attempts, TimeSpan longest, CancellationToken cancellationToken)
     {
         context.MayHaveRun = true;
         await WriteAsync(o => o with { Attempts = attempts }, null, cancellationToken);
         var doubled = options.RetryDelay * Math.Pow(2, Math.Min(attempts - 1, 20));
-        await Task.Delay(doubled < options.MaxRetryDelay ? doubled : options.MaxRetryDelay, time, cancellationToken);
+        await Task.Delay(doubled < longest ? doubled : longest, time, cancellationToken);
     }
 
     private Task<Operation> BeginUndoAsync(Error? problem, CancellationToken cancellationToken) =>
@@ -250,7 +299,7 @@ internal sealed partial class OperationRunner(
         var attempts = context.Operation.Attempts + 1;
         if (attempts < options.MaxAttempts)
         {
-            await RetryAsync(attempts, cancellationToken);
+            await RetryAsync(attempts, step.MaxRetryDelay ?? options.MaxRetryDelay, cancellationToken);
             return;
         }
 

@@ -31,6 +31,9 @@ public abstract class OperationStep
     /// <summary>What follows when the step cannot be done. Default <see cref="StepFailure.Undo"/>.</summary>
     public virtual StepFailure OnFailure => StepFailure.Undo;
 
+    /// <summary>The longest pause between attempts; null as the options say. Short where somebody waits to be served.</summary>
+    public virtual TimeSpan? MaxRetryDelay => null;
+
     /// <summary>
     /// Whether the effect of <see cref="DoAsync"/> is already there. Asked only when the step may have run before.
     /// Default false: the step is simply done again.

@@ -218,6 +218,7 @@ public sealed partial class OperationWorker(
         }
         finally
         {
+            await context.RollbackAsync();
             await hold.CancelAsync();
             await beat;
         }

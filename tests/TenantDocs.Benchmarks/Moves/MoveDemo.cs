@@ -37,12 +37,15 @@ internal sealed class MoveDemo(MoveDemoOptions options)
         for (var i = 0; i < options.Moves; i++)
         {
             var there = i % 2 == 0;
-            load.Enter("during");
-            other.Enter("during");
             var result = await stage.MoveAsync(
                 tenant,
                 there ? options.To : "shared",
-                there ? options.Server : "local-1"
+                there ? options.Server : "local-1",
+                phase =>
+                {
+                    load.Enter($"during {phase}");
+                    other.Enter($"during {phase}");
+                }
             );
             pauses.Add((double)result["writePauseMs"]!);
             Say($"move {i + 1}: {result.ToJsonString()}");
@@ -67,7 +70,7 @@ internal sealed class MoveDemo(MoveDemoOptions options)
 
     private static void Report(MoveLoad load, string who)
     {
-        foreach (var phase in new[] { "before", "during", "after" })
+        foreach (var phase in new[] { "before", "during", "after" }.Concat(load.Phases))
         {
             var times = load.Latencies(phase);
             Say(

@@ -55,8 +55,12 @@ internal sealed class MoveLoad(int port, DemoTenant tenant, int writers, int rea
 
     public void Enter(string phase) => _phase = phase;
 
+    /// <summary>The phases of moves during which there were requests.</summary>
+    public IReadOnlyList<string> Phases => [.. _latencies.Keys.Where(p => p.Contains(' ')).Order()];
+
+    /// <summary>Milliseconds of the requests that began in a phase, or in any whose name begins with it; in order.</summary>
     public IReadOnlyList<double> Latencies(string phase) =>
-        _latencies.TryGetValue(phase, out var times) ? [.. times.Order()] : [];
+        [.. _latencies.Where(l => l.Key == phase || l.Key.StartsWith(phase + " ")).SelectMany(l => l.Value).Order()];
 
     public async Task StopAsync()
     {

@@ -107,7 +107,11 @@ internal sealed class MoveStage : IAsyncDisposable
     }
 
     /// <summary>Moves the tenant and returns the operation's result.</summary>
-    public async Task<JsonNode> MoveAsync(DemoTenant tenant, string isolation, string server)
+    /// <param name="tenant">Who moves.</param>
+    /// <param name="isolation">To which isolation.</param>
+    /// <param name="server">To which server.</param>
+    /// <param name="enter">Called with each phase that the move enters.</param>
+    public async Task<JsonNode> MoveAsync(DemoTenant tenant, string isolation, string server, Action<string> enter)
     {
         var move = await SendAsync(
             $"/admin/v1/tenants/{tenant.Slug}/moves",
@@ -126,7 +130,8 @@ internal sealed class MoveStage : IAsyncDisposable
                 throw new BenchmarkException("The move does not end.");
             }
 
-            await Task.Delay(100);
+            await Task.Delay(50);
+            enter((string)move["phase"]!);
             move = (await _staff.GetFromJsonAsync<JsonNode>($"/admin/v1/operations/{move["id"]}"))!;
         }
 

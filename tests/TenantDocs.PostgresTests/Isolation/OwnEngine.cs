@@ -25,6 +25,7 @@ internal sealed class OwnEngine : IAsyncDisposable
             Registry,
             _isolations,
             routes ?? platform.Get<TenantRoutes>(),
+            platform.Get<TenantDoors>(),
             Options.Create(options),
             time ?? TimeProvider.System
         );

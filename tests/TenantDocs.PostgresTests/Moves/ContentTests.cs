@@ -161,21 +161,7 @@ public sealed class ContentTests(PostgresFixture postgres) : MoveSetting(postgre
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
         foreach (var server in new[] { First, Second })
         {
-            await using var connection = await Platform.Servers.OpenAsync(
-                server,
-                tenant.Placement.Database,
-                SessionRole.Admin,
-                CancellationToken.None
-            );
-            await using var command = new NpgsqlCommand(
-                """
-                SET ROLE tenantdocs_owner;
-                CREATE TABLE shared.later (tenant_id uuid, n int, PRIMARY KEY (tenant_id, n));
-                GRANT SELECT, INSERT, UPDATE, DELETE ON shared.later TO tenantdocs_mover;
-                """,
-                connection
-            );
-            await command.ExecuteNonQueryAsync(CancellationToken.None);
+            await CreateLaterAsync(server, tenant.Placement.Database);
         }
 
         await using (var connection = await Platform.OpenAsync(tenant, SessionRole.Admin))
@@ -199,6 +185,95 @@ public sealed class ContentTests(PostgresFixture postgres) : MoveSetting(postgre
     }
 
     [Fact]
+    public async Task A_table_that_comes_while_the_tenant_moves_ends_the_move_and_loses_nothing()
+    {
+        var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
+        _failPoints.At(
+            $"move/{nameof(ReadyStep)}/{FailPlace.BeforeDo}",
+            async () =>
+            {
+                foreach (var server in new[] { First, Second })
+                {
+                    await CreateLaterAsync(server, tenant.Placement.Database);
+                }
+            }
+        );
+
+        var move = await MoveAsync(tenant, new MoveRequest { Server = Second });
+
+        Assert.Equal(OperationStatus.Failed, move.Status);
+        Assert.Contains("later", move.Problem.ToString());
+        await OneHomeAsync(tenant.Id);
+        await NothingLeaksAsync();
+        // And the control: with the same tables from the beginning it goes through.
+        Succeeded(await MoveAsync(await TenantAsync(tenant.Id), new MoveRequest { Server = Second }));
+    }
+
+    [Fact]
+    public async Task What_changed_last_stays_to_be_compared_when_its_comparison_is_interrupted()
+    {
+        var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
+        var id = Guid.NewGuid();
+        await PutAsync(tenant, id);
+        var target = Platform.Get<Isolations>()[IsolationModel.Database].PlaceFor(tenant.Id, Second, 2);
+        _failPoints.At(
+            "move/Narrowing",
+            async () =>
+            {
+                await RunAsync(tenant, "UPDATE documents SET title = 'last' WHERE id = $1", SqlValue.Of(id));
+                while (
+                    await ListAsync(Second, target.Database.Name, "SELECT title FROM tenant.documents") is not ["last"]
+                )
+                {
+                    await Task.Delay(20);
+                }
+
+                // Behind the stream's back; and the connections that would find it are gone.
+                await using var connection = await Platform.Servers.OpenAsync(
+                    target.Server,
+                    target.Database,
+                    SessionRole.Admin,
+                    CancellationToken.None
+                );
+                await using var command = new NpgsqlCommand(
+                    """
+                    UPDATE tenant.documents SET title = 'damaged';
+                    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                     WHERE starts_with(application_name, 'tenantdocs-move') AND datname = current_database()
+                    """,
+                    connection
+                );
+                await command.ExecuteNonQueryAsync();
+            }
+        );
+
+        var move = await MoveAsync(tenant, new MoveRequest { Isolation = IsolationModel.Database, Server = Second });
+
+        Assert.Equal(OperationStatus.Failed, move.Status);
+        Assert.Contains("documents", move.Problem.ToString());
+        await OneHomeAsync(tenant.Id);
+        await NothingLeaksAsync();
+    }
+
+    [Theory]
+    [InlineData(nameof(CutoverStep))]
+    [InlineData(nameof(CopyStep))]
+    public async Task A_completion_whose_answer_is_lost_is_not_taken_back(string step)
+    {
+        var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
+        _failPoints.At($"move/{step}/{FailPlace.Unheard}", () => throw new IOException("The answer is lost."));
+
+        var move = await MoveAsync(tenant, new MoveRequest { Isolation = IsolationModel.Database, Server = Second });
+
+        Succeeded(move);
+        Assert.Contains($"move/{step}/{FailPlace.Unheard}", _failPoints.Reached);
+        Assert.Equal(Second, (await TenantAsync(tenant.Id)).Placement.Server);
+        await OneHomeAsync(tenant.Id);
+        await FinalizeAsync(move.Id);
+        await NothingLeaksAsync();
+    }
+
+    [Fact]
     public async Task All_tenant_tables_of_this_version_are_in_a_move()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Database, server: First);
@@ -214,6 +289,36 @@ public sealed class ContentTests(PostgresFixture postgres) : MoveSetting(postgre
         var verified = move.Result!.Value.GetProperty("verification").GetProperty("tables").EnumerateArray();
         Assert.Equal(expected, verified.Select(t => t.GetProperty("name").GetString()!).Order(StringComparer.Ordinal));
     }
+
+    private async Task CreateLaterAsync(string server, TenantDocs.Database.PgIdentifier database)
+    {
+        await using var connection = await Platform.Servers.OpenAsync(
+            server,
+            database,
+            SessionRole.Admin,
+            CancellationToken.None
+        );
+        await using var command = new NpgsqlCommand(
+            """
+            SET ROLE tenantdocs_owner;
+            CREATE TABLE shared.later (tenant_id uuid, n int, PRIMARY KEY (tenant_id, n));
+            GRANT SELECT, INSERT, UPDATE, DELETE ON shared.later TO tenantdocs_mover;
+            """,
+            connection
+        );
+        await command.ExecuteNonQueryAsync(CancellationToken.None);
+    }
+
+    private Task PutAsync(Tenant tenant, Guid id) =>
+        RunAsync(
+            tenant,
+            Document,
+            SqlValue.Of(tenant.Id.Value),
+            SqlValue.Of(id),
+            SqlValue.Of("body"),
+            SqlValue.Of(Array.Empty<string>()),
+            SqlValue.Json("{}")
+        );
 
     private async Task RunAsync(Tenant tenant, string sql, params NpgsqlParameter[] parameters) =>
         await Platform.Sessions.WriteAsync(

@@ -93,29 +93,31 @@ internal static class MoveActions
                 );
                 break;
             case MoverAt.Commit:
+                if (!mover.Left && !bug.HasFlag(Bug.TargetOpensBeforeTheSourceCloses))
+                {
+                    // At the same time as the commit, so before it too.
+                    yield return ("closes the source early", Closed(s, with, mover with { Left = true }));
+                }
+
                 var may = bug.HasFlag(Bug.CommitComparesNothing) || (holds && !s.Aborted && s.RouteEpoch == 1);
-                yield return may
-                    ? (
-                        "commits",
-                        with(s, mover with { At = Next(bug) }) with
-                        {
-                            Committed = true,
-                            RouteIsTarget = true,
-                            RouteEpoch = 2,
-                        }
-                    )
-                    : ("may not commit", with(s, mover with { At = MoverAt.Done }));
+                if (!may)
+                {
+                    yield return ("may not commit", with(s, mover with { At = MoverAt.Done }));
+                    break;
+                }
+
+                yield return ("commits", Committed(with(s, mover with { At = Next(mover, bug) })));
+                yield return ("commits and hears nothing", Committed(with(s, mover with { At = MoverAt.AskAgain })));
+                break;
+            case MoverAt.AskAgain when bug.HasFlag(Bug.ALostAnswerMeansNo):
+                yield return ("takes it for a no", with(s, mover with { At = MoverAt.Reopen }));
+                break;
+            case MoverAt.AskAgain:
+                yield return ("finds it committed", with(s, mover with { At = Next(mover, bug) }));
                 break;
             case MoverAt.Leave:
-                var fenced = s.Source is { Epoch: 2, Fence: Fence.Fenced or Fence.Moved };
                 var after = bug.HasFlag(Bug.TargetOpensBeforeTheSourceCloses) ? MoverAt.Done : MoverAt.Arrive;
-                yield return (
-                    "closes the source",
-                    with(s, mover with { At = after }) with
-                    {
-                        Source = fenced ? new Place(Fence.Moved, 2) : s.Source,
-                    }
-                );
+                yield return ("closes the source", Closed(s, with, mover with { At = after }));
                 break;
             case MoverAt.Arrive:
                 yield return (
@@ -156,7 +158,7 @@ internal static class MoveActions
                     {
                         Source =
                             bug.HasFlag(Bug.AbortKeepsTheEpoch) ? new Place(Fence.Active, 1)
-                            : s.Source.Fence is Fence.Moved ? s.Source
+                            : s.Source.Fence is Fence.Moved && bug.HasFlag(Bug.ReopenForgetsWhatWasClosed) ? s.Source
                             : new Place(Fence.Active, 3),
                         RouteEpoch = bug.HasFlag(Bug.AbortAsksNobody) && !s.Committed ? 3 : s.RouteEpoch,
                     }
@@ -165,8 +167,25 @@ internal static class MoveActions
         }
     }
 
-    private static MoverAt Next(Bug bug) =>
-        bug.HasFlag(Bug.TargetOpensBeforeTheSourceCloses) ? MoverAt.Arrive : MoverAt.Leave;
+    private static MoverAt Next(Mover mover, Bug bug) =>
+        mover.Left || bug.HasFlag(Bug.TargetOpensBeforeTheSourceCloses) ? MoverAt.Arrive : MoverAt.Leave;
+
+    private static MoveState Committed(MoveState s) =>
+        s with
+        {
+            Committed = true,
+            RouteIsTarget = true,
+            RouteEpoch = 2,
+        };
+
+    // Only what this move has fenced: an epoch that was taken back since is not its to close.
+    private static MoveState Closed(MoveState s, Func<MoveState, Mover, MoveState> with, Mover mover) =>
+        with(s, mover) with
+        {
+            Source = s.Source is { Epoch: 2, Fence: Fence.Fenced or Fence.Moved }
+                ? new Place(Fence.Moved, 2)
+                : s.Source,
+        };
 
     private static IEnumerable<(string, MoveState)> Applier(MoveState s, Bug bug)
     {

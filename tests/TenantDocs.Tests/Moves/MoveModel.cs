@@ -16,6 +16,8 @@ public enum Bug
     CommitsBeforeTheMarkerArrived = 64,
     TargetOpensBeforeTheSourceCloses = 128,
     ApplierGoesOnAfterTheArrival = 256,
+    ReopenForgetsWhatWasClosed = 512,
+    ALostAnswerMeansNo = 1024,
 }
 
 public enum Fence
@@ -32,6 +34,7 @@ public enum MoverAt
     Fence,
     Drain,
     Commit,
+    AskAgain,
     Leave,
     Arrive,
     Abort,
@@ -41,7 +44,7 @@ public enum MoverAt
 
 public sealed record Place(Fence Fence, int Epoch);
 
-public sealed record Mover(MoverAt At, int Token, bool Dead = false, bool OpenedEarly = false);
+public sealed record Mover(MoverAt At, int Token, bool Dead = false, bool OpenedEarly = false, bool Left = false);
 
 /// <summary>One write: it reads the route, passes the gate there, commits, is acknowledged. Bound to a place once inside.</summary>
 public sealed record Writer(int At, bool OnTarget, int Epoch, bool Acknowledged = false);

@@ -64,7 +64,9 @@ BEGIN
 END
 $$;
 
--- reopen: after an abort the place serves on, under an epoch that no session of the aborted move can carry.
+-- reopen: after an abort the place serves on, under an epoch that no session of the aborted move can carry. Only after the
+-- catalog has taken that epoch: then nobody can commit the move any more, and a place that was closed for it (moved, under a
+-- smaller epoch) is still the tenant's home.
 CREATE FUNCTION tenantdocs.reopen(p_tenant uuid, p_next bigint) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
@@ -72,7 +74,7 @@ BEGIN
     UPDATE tenantdocs.tenant_fence AS f
        SET epoch = p_next, state = 'active', updated_at = clock_timestamp()
      WHERE f.tenant_id = p_tenant
-       AND ((f.epoch < p_next AND f.state IN ('active', 'write_fenced')) OR (f.epoch = p_next AND f.state = 'active'));
+       AND ((f.epoch < p_next AND f.state IN ('active', 'write_fenced', 'moved')) OR (f.epoch = p_next AND f.state = 'active'));
     IF NOT FOUND THEN
         RAISE EXCEPTION USING ERRCODE = 'TD002', MESSAGE = 'this place is not the tenant''s home any more';
     END IF;

@@ -1,0 +1,41 @@
+using System.Collections.Concurrent;
+using TenantDocs.Operations;
+
+namespace TenantDocs.Moves;
+
+/// <summary>The runs of this process, by operation.</summary>
+internal sealed class MoveRuns
+{
+    private readonly ConcurrentDictionary<Guid, MoveRun> _runs = new();
+
+    /// <summary>The run of this operation's lease, or a new one.</summary>
+    public async Task<MoveRun> ObtainAsync(OperationContext context, MoveLeg leg, Func<long, Task<MoveRun>> take)
+    {
+        var token = leg.TokenBase + context.Operation.LeaseToken;
+        if (_runs.TryGetValue(context.Operation.Id, out var run))
+        {
+            if (run.Token == token && !(run.HasFaulted))
+            {
+                return run;
+            }
+
+            await ReleaseAsync(context.Operation.Id);
+        }
+
+        run = await take(context.Operation.LeaseToken);
+        _runs[context.Operation.Id] = run;
+        return run;
+    }
+
+    /// <summary>The run of an operation, when this process has one.</summary>
+    public MoveRun? Find(Guid operation) => _runs.GetValueOrDefault(operation);
+
+    /// <summary>Lets go of everything that a run holds.</summary>
+    public async Task ReleaseAsync(Guid operation)
+    {
+        if (_runs.TryRemove(operation, out var run))
+        {
+            await run.DisposeAsync();
+        }
+    }
+}
