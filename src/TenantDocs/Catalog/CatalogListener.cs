@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Npgsql;
+using TenantDocs.Isolation;
 
 namespace TenantDocs.Catalog;
 
@@ -14,6 +15,7 @@ internal sealed partial class CatalogListener(
     TenantRoutes routes,
     ApiKeyRing keys,
     ServerRegister servers,
+    WritePaces paces,
     TimeProvider time,
     ILogger<CatalogListener> logger
 ) : BackgroundService
@@ -71,6 +73,12 @@ internal sealed partial class CatalogListener(
                 return;
             }
 
+            if (notification.Channel == "tenantdocs_paces")
+            {
+                paces.Hear(notification.Payload);
+                return;
+            }
+
             if (!Guid.TryParse(notification.Payload, out var id) || id == Guid.Empty)
             {
                 return;
@@ -88,7 +96,7 @@ internal sealed partial class CatalogListener(
         await connection.OpenAsync(stoppingToken);
         await using (
             var command = new NpgsqlCommand(
-                "LISTEN tenantdocs_servers; LISTEN tenantdocs_tenants; LISTEN tenantdocs_api_keys",
+                "LISTEN tenantdocs_servers; LISTEN tenantdocs_tenants; LISTEN tenantdocs_api_keys; LISTEN tenantdocs_paces",
                 connection
             )
         )

@@ -17,6 +17,7 @@ public sealed class TenantSessions(
     Isolations isolations,
     ITenantRoutes routes,
     TenantDoors doors,
+    WritePaces paces,
     IOptions<IsolationOptions> options,
     TimeProvider time
 )
@@ -54,6 +55,11 @@ public sealed class TenantSessions(
     )
     {
         ArgumentNullException.ThrowIfNull(tenant);
+        if (mode is SessionMode.Write)
+        {
+            await paces.TurnAsync(tenant.Id, cancellationToken);
+        }
+
         try
         {
             if (doors.Find(tenant.Id) is not { } door)

@@ -36,7 +36,7 @@ internal sealed class ChangeStream(
             switch (message)
             {
                 case BeginMessage begin:
-                    yield return new StreamBegin(begin.TransactionFinalLsn);
+                    yield return new StreamBegin(begin.TransactionFinalLsn, begin.TransactionCommitTimestamp);
                     break;
                 case RelationMessage relation:
                     _tables[relation.RelationId] = Bind(relation);

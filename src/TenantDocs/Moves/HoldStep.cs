@@ -187,6 +187,7 @@ internal abstract class HoldStep(MoveTools tools) : MoveStep(tools)
             door.Close(TimeSpan.FromMilliseconds(leg.MaxPauseMs + 100));
             if (await MoveFence.TryFenceAsync(source, leg, marker, wait, cancellationToken) is { } access)
             {
+                run.ReleaseWriters();
                 return (access, reached);
             }
 

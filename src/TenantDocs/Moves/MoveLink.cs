@@ -30,7 +30,7 @@ internal sealed record LinkSpec(
 internal sealed partial class MoveLink : IAsyncDisposable
 {
     private const string SlotInvalidated = PostgresErrorCodes.ObjectNotInPrerequisiteState;
-    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(100);
 
     private readonly MoveConnections _connections;
     private readonly LinkSpec _spec;
@@ -45,9 +45,9 @@ internal sealed partial class MoveLink : IAsyncDisposable
     private readonly Task _running;
     private readonly Task _beating;
     private readonly DirtyKeys _touched = new();
+    private readonly StreamLag _lag = new();
     private bool _records;
     private long _changes;
-    private long _lagTicks = TimeSpan.MaxValue.Ticks;
 
     /// <summary>Starts the stream.</summary>
     /// <param name="connections">The move's connections.</param>
@@ -78,8 +78,8 @@ internal sealed partial class MoveLink : IAsyncDisposable
     /// <summary>Rows that the stream changed on the target.</summary>
     public long Changes => Interlocked.Read(ref _changes);
 
-    /// <summary>How long the last heartbeat took from its commit on the source to the target; maximal before the first.</summary>
-    public TimeSpan Lag => new(Interlocked.Read(ref _lagTicks));
+    /// <summary>How far the target is behind the source; maximal before anything is known.</summary>
+    public TimeSpan Lag => _lag.Current;
 
     /// <summary>
     /// Keys whose changes are on the target and were not compared since. Noted after the commit there: whoever takes keys
@@ -145,7 +145,10 @@ internal sealed partial class MoveLink : IAsyncDisposable
             catch (Exception e)
             {
                 StreamInterrupted(_logger, e, _spec.Tenant.Value);
-                pause = Stopwatch.GetElapsedTime(started) > TimeSpan.FromSeconds(10) ? Beat / 4 : pause * 2;
+                pause =
+                    Stopwatch.GetElapsedTime(started) > TimeSpan.FromSeconds(10)
+                        ? TimeSpan.FromMilliseconds(50)
+                        : pause * 2;
                 pause = pause < TimeSpan.FromSeconds(2) ? pause : TimeSpan.FromSeconds(2);
                 await Task.Delay(pause, CancellationToken.None);
             }
@@ -193,6 +196,7 @@ internal sealed partial class MoveLink : IAsyncDisposable
             {
                 case StreamBegin begin:
                     inTransaction = true;
+                    _lag.Reach(begin.CommittedAt);
                     // After a reconnect the slot begins again behind what was acknowledged, not behind what was applied.
                     isNew = following && begin.CommitLsn >= applied;
                     break;
@@ -258,6 +262,7 @@ internal sealed partial class MoveLink : IAsyncDisposable
                 await pause.StopAsync(cancellationToken);
             }
 
+            _lag.Reach(marker, counts: following);
             if (following && _awaited.TryRemove(marker, out var awaited))
             {
                 awaited.TrySetResult();
@@ -273,14 +278,12 @@ internal sealed partial class MoveLink : IAsyncDisposable
             try
             {
                 await using var source = await _connections.OpenAsync(_spec.From, _stop.Token);
+                await using var now = new NpgsqlCommand("SELECT clock_timestamp()", source);
+                _lag.Set((DateTime)(await now.ExecuteScalarAsync(_stop.Token))!);
                 while (true)
                 {
-                    var marker = Guid.NewGuid();
-                    var reached = Await(marker);
-                    var sent = Stopwatch.GetTimestamp();
-                    await Marker.EmitAsync(source, marker, _stop.Token);
-                    await reached.WaitAsync(_stop.Token);
-                    Interlocked.Exchange(ref _lagTicks, Stopwatch.GetElapsedTime(sent).Ticks);
+                    // Sent whether or not the one before has arrived: so the lag is known while it is long.
+                    await Marker.EmitAsync(source, _lag.Send(), _stop.Token);
                     await Task.Delay(Beat, _stop.Token);
                 }
             }

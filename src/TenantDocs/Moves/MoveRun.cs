@@ -25,6 +25,7 @@ internal sealed partial class MoveRun : IAsyncDisposable
     private NpgsqlConnection? _target;
     private MoveLink? _link;
     private Task? _leaving;
+    private WriterPacer? _pacer;
 
     private MoveRun(
         MoveLeg leg,
@@ -109,6 +110,23 @@ internal sealed partial class MoveRun : IAsyncDisposable
     /// <summary>The stream, started at that marker when it does not run yet.</summary>
     public MoveLink Follow(Guid start) =>
         _link ??= new MoveLink(Connections, Leg.Spec, TargetTables, start, Token, _logger);
+
+    /// <summary>From now on the tenant's writers are spaced while they are faster than the stream.</summary>
+    public void PaceWriters(WritePaces paces, CatalogDatabase catalog) =>
+        _pacer ??= new WriterPacer(Leg.TenantId, Link, paces, catalog, _time, _logger);
+
+    /// <summary>Lets the writers of this process come as fast as they like; they are held now.</summary>
+    public void ReleaseWriters() => _pacer?.Release();
+
+    /// <summary>Lets writers come as fast as they like.</summary>
+    public async Task UnpaceWritersAsync()
+    {
+        if (_pacer is { } pacer)
+        {
+            _pacer = null;
+            await pacer.DisposeAsync();
+        }
+    }
 
     /// <summary>The running stream.</summary>
     public MoveLink Link => _link ?? throw new InvalidOperationException("The stream does not run.");
@@ -277,6 +295,7 @@ internal sealed partial class MoveRun : IAsyncDisposable
     /// <summary>Ends the stream.</summary>
     public async Task StopAsync()
     {
+        await UnpaceWritersAsync();
         if (_link is { } link)
         {
             _link = null;

@@ -19,6 +19,7 @@ internal sealed class MoveTools(
     TenantFence fence,
     DataSourceRegistry registry,
     TenantDoors doors,
+    WritePaces paces,
     Isolations isolations,
     IOptions<MoveOptions> options,
     FailPoints failPoints,
@@ -37,6 +38,7 @@ internal sealed class MoveTools(
     public TenantFence Fence => fence;
     public DataSourceRegistry Registry => registry;
     public TenantDoors Doors => doors;
+    public WritePaces Paces => paces;
     public Isolations Isolations => isolations;
     public MoveOptions Options => options.Value;
     public TimeProvider Time => time;
@@ -110,6 +112,7 @@ internal abstract class MoveStep(MoveTools tools) : OperationStep
     {
         var run = await tools.RunAsync(context, leg, cancellationToken);
         run.Follow(leg.Start ?? context.Kept<Guid>(StartKey));
+        run.PaceWriters(tools.Paces, tools.Database);
         return run;
     }
 }

@@ -219,4 +219,11 @@ internal static partial class MoveLog
         "A home that was left cannot be reached; it is tried again later (tenant {Tenant})."
     )]
     public static partial void KeptUnreachable(ILogger logger, Exception exception, Guid tenant);
+
+    [LoggerMessage(
+        5005,
+        LogLevel.Warning,
+        "Other nodes could not be asked to slow a moving tenant's writers down (tenant {Tenant})."
+    )]
+    public static partial void PaceUnheard(ILogger logger, Exception exception, Guid tenant);
 }

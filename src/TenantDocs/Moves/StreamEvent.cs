@@ -37,8 +37,8 @@ internal sealed record RowChange : StreamEvent
 /// <summary>A transactional message: everything before it is before the transaction that wrote it.</summary>
 internal sealed record StreamMarker(Guid Id) : StreamEvent;
 
-/// <summary>A source transaction that was committed at that position begins to arrive.</summary>
-internal sealed record StreamBegin(NpgsqlLogSequenceNumber CommitLsn) : StreamEvent;
+/// <summary>A source transaction that was committed at that position, and at that time by the source's clock, begins to arrive.</summary>
+internal sealed record StreamBegin(NpgsqlLogSequenceNumber CommitLsn, DateTime CommittedAt) : StreamEvent;
 
 /// <summary>The end of a source transaction.</summary>
 internal sealed record StreamCommit(NpgsqlLogSequenceNumber Lsn) : StreamEvent;

@@ -26,6 +26,7 @@ internal sealed class OwnEngine : IAsyncDisposable
             _isolations,
             routes ?? platform.Get<TenantRoutes>(),
             platform.Get<TenantDoors>(),
+            platform.Get<WritePaces>(),
             Options.Create(options),
             time ?? TimeProvider.System
         );
