@@ -8,6 +8,7 @@ return args switch
     ["drive"] => Driver.Serve(),
     ["floor", var port] => await FloorHost.ServeAsync(port),
     ["layers", var port] => await LayersHost.ServeAsync(port),
+    ["move-copy", .. var rest] => await CopyComparison.RunAsync(rest),
     ["move-demo", .. var rest] => await MoveDemo.RunAsync(rest),
     _ => await Run.StartAsync(args),
 };

@@ -47,6 +47,8 @@ internal sealed class ActivateStep(MoveTools tools) : MoveStep(tools)
                     Stopwatch.GetElapsedTime(left, arrived).TotalMilliseconds
                 )
             );
+            // Before the step is done: an opening that a crash took back is then made again.
+            await run.FlushArrivalAsync(cancellationToken);
             return Stopwatch.GetElapsedTime(run.FencedAt, arrived).TotalMilliseconds;
         }
 

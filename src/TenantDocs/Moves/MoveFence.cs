@@ -71,12 +71,31 @@ internal static class MoveFence
     public static readonly TimeSpan MostIdle = TimeSpan.FromSeconds(2);
 
     /// <summary>Both, for transactions that are committed when the move is: nobody sees them before.</summary>
+    /// <remarks>
+    /// The target opens without waiting for its disk (<c>synchronous_commit = off</c>): the first write that is acknowledged there
+    /// takes the opening along, for the log is one sequence, and until then a server that crashes comes up closed, as it was.
+    /// <see cref="FlushAsync"/> follows behind the pause.
+    /// </remarks>
     public static HeldEnds Ends(MoveLeg leg, string access, Guid? marker)
     {
-        NpgsqlBatchCommand[] settings() =>
-            [Durable(), Setting("idle_in_transaction_session_timeout", Milliseconds(MostIdle))];
-        return new HeldEnds([.. settings(), .. Leave(leg)], [.. settings(), .. Arrive(leg, access, marker)]);
+        NpgsqlBatchCommand idle() => Setting("idle_in_transaction_session_timeout", Milliseconds(MostIdle));
+        return new HeldEnds(
+            [Durable(), idle(), .. Leave(leg)],
+            [Setting("synchronous_commit", "off"), idle(), .. Arrive(leg, access, marker)]
+        );
     }
+
+    /// <summary>
+    /// Returns when all that this connection committed is durable. A connection does not outlive a crash of its server, so
+    /// that it succeeds proves that nothing of it was lost.
+    /// </summary>
+    public static Task FlushAsync(NpgsqlConnection connection, CancellationToken cancellationToken) =>
+        ExecuteAsync(
+            connection,
+            // A transaction that writes nothing waits for nothing. Not the markers' prefix: no stream reads it.
+            [new NpgsqlBatchCommand("SELECT pg_logical_emit_message(true, 'tenantdocs.flush', '')")],
+            cancellationToken
+        );
 
     private static NpgsqlBatchCommand[] Leave(MoveLeg leg) =>
         [

@@ -237,6 +237,10 @@ internal sealed partial class MoveRun : IAsyncDisposable
     /// <summary>Opens the target.</summary>
     public Task ArriveAsync() => EndAsync(_target!);
 
+    /// <summary>Returns when the target's opening survives a crash.</summary>
+    public Task FlushArrivalAsync(CancellationToken cancellationToken) =>
+        MoveFence.FlushAsync(_target!, cancellationToken);
+
     /// <summary>Lets go of what a pause that was given up holds.</summary>
     public async Task ReleasePauseAsync()
     {

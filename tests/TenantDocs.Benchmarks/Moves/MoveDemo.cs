@@ -30,6 +30,7 @@ internal sealed class MoveDemo(MoveDemoOptions options)
         await stage.FillAsync(tenant, options.Megabytes);
         using var load = new MoveLoad(stage.Port, tenant, options.Writers, options.Readers);
         using var other = new MoveLoad(stage.Port, neighbour, 1, 1);
+        var (idle, most) = (stage.ResidentMiB(), 0.0);
         load.Start();
         other.Start();
         var pauses = new List<double>();
@@ -45,6 +46,7 @@ internal sealed class MoveDemo(MoveDemoOptions options)
                 {
                     load.Enter($"during {phase}");
                     other.Enter($"during {phase}");
+                    most = Math.Max(most, stage.ResidentMiB());
                 }
             );
             pauses.Add((double)result["writePauseMs"]!);
@@ -63,8 +65,9 @@ internal sealed class MoveDemo(MoveDemoOptions options)
         Say($"write pause ms: p50 {Of(sorted, 0.5)}, max {Of(sorted, 1)} over {pauses.Count} moves");
         Say(
             $"acknowledged {load.Acknowledged}, lost {lost.Lost}, doubled {lost.Doubled}, failed {load.Failed + other.Failed}, "
-                + $"stale reads {load.Stale}, resident MiB {stage.ResidentMiB():0}"
+                + $"stale reads {load.Stale}"
         );
+        Say($"host resident MiB: {idle:0} before, {most:0} at most while moving");
         return lost is { Lost: 0, Doubled: 0 } && load.Failed + other.Failed + load.Stale == 0 ? 0 : 1;
     }
 

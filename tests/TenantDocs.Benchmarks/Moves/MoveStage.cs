@@ -36,6 +36,9 @@ internal sealed class MoveStage : IAsyncDisposable
 
     public int Port { get; }
 
+    /// <summary>The superuser's way to a server.</summary>
+    public string ConnectionString(int cluster) => _clusters.Clusters[cluster].ConnectionString;
+
     public double ResidentMiB() => _host.ResidentMiB();
 
     public static async Task<MoveStage> StartAsync()
