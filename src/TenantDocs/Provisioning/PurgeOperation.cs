@@ -118,11 +118,20 @@ internal sealed class PurgeOperation(
     private sealed class Clear(CatalogDatabase database) : OperationStep
     {
         private const string Kept = "kept";
-        private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(250);
+        private const string Looks = "looks";
+        private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(250);
+        private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(10);
 
+        // Those that failed before this purge began count until the clean-up has removed what they left.
         private const string FindSql = """
-            SELECT o.id, o.status, (o.input -> 'kept')::text FROM operations AS o
-             WHERE o.type = 'moveRetention' AND o.tenant_id = $1 AND (o.finished_at IS NULL OR o.id = ANY ($2))
+            SELECT o.id, o.finished_at IS NOT NULL, o.status <> 'succeeded' AND left_over.yes, (o.input -> 'kept')::text
+              FROM operations AS o
+             CROSS JOIN LATERAL (
+                SELECT EXISTS (
+                    SELECT FROM operation_objects AS j WHERE j.operation_id = o.id AND j.settled_at IS NULL) AS yes
+             ) AS left_over
+             WHERE o.type = 'moveRetention' AND o.tenant_id = $1
+               AND (o.finished_at IS NULL OR o.id = ANY ($2) OR (o.status <> 'succeeded' AND left_over.yes))
              ORDER BY o.id
             """;
 
@@ -142,18 +151,18 @@ internal sealed class PurgeOperation(
             var found = await FindAsync(context, cancellationToken);
             context.Keep(Kept, found.Select(f => f.Id));
             context.Keep(LeftHomes, found.Select(f => f.Home));
-            if (found.Any(f => f.Status is OperationStatus.Failed or OperationStatus.Cancelled))
+            if (found.Exists(f => f.IsFinished && f.IsLeft))
             {
                 throw new OperationFailedException(
                     new Error(
                         ErrorKind.Conflict,
                         "invalid-state",
-                        "A home that a move left could not be removed, so the tenant's data would not be gone; nothing else was removed."
+                        "A home that a move left could not be removed yet, so the tenant's data would not be gone; nothing else was removed. The clean-up goes on trying: ask for the purge again later."
                     )
                 );
             }
 
-            if (found.TrueForAll(f => f.Status is OperationStatus.Succeeded))
+            if (found.TrueForAll(f => f.IsFinished))
             {
                 return StepOutcome.Done;
             }
@@ -161,10 +170,14 @@ internal sealed class PurgeOperation(
             await using var end = database.Source.CreateCommand(EndSql);
             end.Parameters.Add(SqlValue.Of(found.Select(f => f.Id).ToArray()));
             await end.ExecuteNonQueryAsync(cancellationToken);
-            return StepOutcome.Wait(Pause);
+            // A server that is away for hours is not asked for four times a second.
+            var looks = context.Kept<int>(Looks);
+            context.Keep(Looks, Math.Min(looks + 1, 10));
+            var pause = FirstPause * (1 << looks);
+            return StepOutcome.Wait(pause < LongestPause ? pause : LongestPause);
         }
 
-        private async Task<List<(Guid Id, OperationStatus Status, LeftHome Home)>> FindAsync(
+        private async Task<List<(Guid Id, bool IsFinished, bool IsLeft, LeftHome Home)>> FindAsync(
             OperationContext context,
             CancellationToken cancellationToken
         )
@@ -173,14 +186,15 @@ internal sealed class PurgeOperation(
             command.Parameters.Add(SqlValue.Of(context.Input<PurgeInput>().Tenant));
             command.Parameters.Add(SqlValue.Of((context.Kept<List<Guid>>(Kept) ?? []).ToArray()));
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-            var found = new List<(Guid, OperationStatus, LeftHome)>();
+            var found = new List<(Guid, bool, bool, LeftHome)>();
             while (await reader.ReadAsync(cancellationToken))
             {
                 found.Add(
                     (
                         reader.GetGuid(0),
-                        CatalogText.Parse<OperationStatus>(reader.GetString(1)),
-                        JsonSerializer.Deserialize<LeftHome>(reader.GetString(2), OperationJson.Options)!
+                        reader.GetBoolean(1),
+                        reader.GetBoolean(2),
+                        JsonSerializer.Deserialize<LeftHome>(reader.GetString(3), OperationJson.Options)!
                     )
                 );
             }

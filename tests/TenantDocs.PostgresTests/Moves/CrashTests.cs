@@ -49,9 +49,19 @@ public sealed class CrashTests(PostgresFixture postgres) : MoveSetting(postgres)
 
     protected override void Configure(IServiceCollection services) => services.AddSingleton<FailPoints>(_failPoints);
 
+    /// <summary>The four places at which what is right changes; all places are in the test below.</summary>
+    [Theory]
+    [InlineData("move/CopyStep/AfterEffect")]
+    [InlineData("move/Fenced")]
+    [InlineData("move/CutoverStep/AfterWrite")]
+    [InlineData("move/Left")]
+    public Task A_crash_at_a_turn_of_the_move_leaves_one_home_and_no_leftovers(string place) => CrashAsync(place);
+
     [Theory(Explicit = true)]
     [MemberData(nameof(Places))]
-    public async Task A_crash_there_leaves_one_home_and_no_leftovers(string place)
+    public Task A_crash_there_leaves_one_home_and_no_leftovers(string place) => CrashAsync(place);
+
+    private async Task CrashAsync(string place)
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
         await using var workload = new Workload(Platform, tenant.Id).Start(writers: 2, readers: 1);

@@ -13,7 +13,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
 {
     private static readonly MoveRequest ToDatabase = new() { Isolation = IsolationModel.Database, Server = Second };
 
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task A_move_that_was_told_to_wait_switches_on_the_word()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Schema, server: First);
@@ -30,7 +30,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
         await OneHomeAsync(tenant.Id);
     }
 
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task A_cancelled_move_leaves_the_source_under_a_newer_epoch_and_nothing_else()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
@@ -110,7 +110,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
         );
     }
 
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task A_pause_beyond_its_budget_takes_itself_back()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
@@ -128,7 +128,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
         await NothingLeaksAsync();
     }
 
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task A_node_that_heard_nothing_of_the_move_writes_at_the_new_home()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
@@ -163,7 +163,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
         Assert.Equal(TenantSqlState.NotAdmitted, refused.SqlState);
     }
 
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task Writers_that_pass_no_gate_or_keep_an_old_snapshot_change_nothing()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
@@ -186,7 +186,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
         Assert.Equal(TenantSqlState.WrongIsolationLevel, refused.SqlState);
     }
 
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task Where_changes_cannot_be_streamed_the_tenant_is_held_while_it_is_copied()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
@@ -224,7 +224,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
         await NothingLeaksAsync();
     }
 
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task A_dry_run_counts_and_judges_and_changes_nothing()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
@@ -247,7 +247,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
         Assert.Equal("validation-failed", unknown.Error?.Code);
     }
 
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task A_second_operation_of_the_tenant_is_refused_while_it_moves()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
@@ -281,7 +281,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
             }
 
             Assert.False(operation.IsFinished, $"{operation.Phase}: {operation.Problem}");
-            Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromMinutes(1), $"Stuck in {operation.Phase}.");
+            Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromMinutes(2), $"Stuck in {operation.Phase}.");
             await Task.Delay(50);
         }
     }

@@ -1,5 +1,6 @@
 using TenantDocs.Catalog;
 using TenantDocs.Moves;
+using TenantDocs.Operations;
 using TenantDocs.PostgresTests.Support;
 using TenantDocs.Provisioning;
 
@@ -47,6 +48,49 @@ public sealed class PurgeAfterMoveTests(PostgresFixture postgres) : MoveSetting(
         );
         Assert.Equal("shared", certificate.GetProperty("placement").GetProperty("isolation").GetString());
         await NothingLeaksAsync();
+    }
+
+    [Fact]
+    public async Task A_keeping_that_failed_before_the_purge_holds_it_back_until_what_it_left_is_cleaned()
+    {
+        var tenant = await Platform.NewTenantAsync(IsolationModel.Schema, server: First);
+        Succeeded(
+            await MoveAsync(
+                tenant,
+                new MoveRequest { Isolation = IsolationModel.Shared, KeepSourceFor = TimeSpan.FromHours(1) }
+            )
+        );
+        await ExecuteAsync(
+            "UPDATE operations SET status = 'failed', finished_at = now() WHERE type = 'moveRetention' AND tenant_id = $1",
+            tenant.Id
+        );
+        var lifecycle = Platform.Get<TenantLifecycle>();
+        Assert.Null((await lifecycle.DeleteAsync(tenant.Slug, Never)).Error);
+
+        var early = await lifecycle.PurgeAsync(tenant.Slug, "tests", Never);
+        var refused = await EndAsync(early.Value.Operation.Id);
+
+        Assert.Equal(OperationStatus.Failed, refused.Status);
+        Assert.Contains("could not be removed yet", refused.Problem.ToString());
+        Assert.Contains(tenant.Placement.Schema.Name, await SchemasAsync());
+
+        // The control: with nothing left over, the same purge goes through.
+        await ExecuteAsync(
+            """
+            UPDATE operation_objects AS j SET settled_at = now(), outcome = 'removed' FROM operations AS o
+             WHERE o.id = j.operation_id AND o.type = 'moveRetention' AND o.tenant_id = $1
+            """,
+            tenant.Id
+        );
+        var later = await lifecycle.PurgeAsync(tenant.Slug, "tests", Never);
+        Succeeded(await EndAsync(later.Value.Operation.Id));
+    }
+
+    private async Task ExecuteAsync(string sql, TenantId tenant)
+    {
+        await using var command = Platform.Catalog.Source.CreateCommand(sql);
+        command.Parameters.Add(TenantDocs.Isolation.SqlValue.Of(tenant.Value));
+        Assert.NotEqual(0, await command.ExecuteNonQueryAsync(Never));
     }
 
     private Task<List<string>> SchemasAsync() =>

@@ -6,7 +6,7 @@ namespace TenantDocs.PostgresTests.Moves;
 
 public sealed class RollbackTests(PostgresFixture postgres) : MoveSetting(postgres)
 {
-    [Theory(Explicit = true)]
+    [Theory]
     [InlineData(IsolationModel.Shared, IsolationModel.Database)]
     [InlineData(IsolationModel.Database, IsolationModel.Shared)]
     public async Task A_move_is_taken_back_under_load_and_what_was_written_since_comes_along(
@@ -34,7 +34,7 @@ public sealed class RollbackTests(PostgresFixture postgres) : MoveSetting(postgr
         await NothingLeaksAsync();
     }
 
-    [Fact(Explicit = true)]
+    [Fact]
     public async Task A_finalized_move_cannot_be_taken_back()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
