@@ -23,6 +23,15 @@ public sealed class TiersOptions : Dictionary<string, TierOptions>
     public TierLimits LimitsOf(string tier) =>
         TryGetValue(tier, out var options) ? options.Limits : TierLimits.Unlimited;
 
+    /// <summary>
+    /// The tier of a tenant that asks for an isolation only: the default one, where it still has that isolation; a tier that
+    /// was added has limits of its own and is for who asks for it. Null when no tier has this isolation.
+    /// </summary>
+    internal string? Of(IsolationModel isolation) =>
+        ((string[])[Starter, Business, Enterprise, .. Keys]).FirstOrDefault(t =>
+            TryGetValue(t, out var tier) && tier.Isolation == isolation
+        );
+
     internal void AddDefaults()
     {
         TryAdd(Starter, new TierOptions { Isolation = IsolationModel.Shared });

@@ -222,7 +222,7 @@ public sealed class TenantProvisioning(
 
         var model = request.Isolation ?? IsolationModel.Shared;
         // A model that no configured tier has any more still has a name to put it under.
-        return known.FirstOrDefault(t => t.Value.Isolation == model).Key ?? known.Keys.FirstOrDefault();
+        return known.Of(model) ?? known.Keys.FirstOrDefault();
     }
 
     private static TenantSlug ParsedSlug(string text) =>
