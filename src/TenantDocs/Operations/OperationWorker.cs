@@ -204,7 +204,12 @@ public sealed partial class OperationWorker(
             // Token 1 is the first lease ever; a step that waited was left in good order.
             var resumed = taken.LeaseToken > 1;
             var ended = await runner.RunAsync(resumed, hold.Token);
-            Ended(logger, taken.Type, taken.Id, ended.Status.ToText(), ended.Tenant?.Value);
+            // One that waits is looked at again every so often, for an hour after each move: that is no news.
+            if (ended.IsFinished)
+            {
+                Ended(logger, taken.Type, taken.Id, ended.Status.ToText(), ended.Tenant?.Value);
+            }
+
             return ended;
         }
         catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
