@@ -1,4 +1,3 @@
-using System.Xml;
 using TenantDocs.Api.Http;
 using TenantDocs.Api.Operations;
 using TenantDocs.Catalog;
@@ -10,9 +9,6 @@ namespace TenantDocs.Api.Moves;
 /// <summary>Moving tenants, as staff does it.</summary>
 internal static class MoveEndpoints
 {
-    private const int LongestPauseMs = 60_000;
-    private static readonly TimeSpan LongestKeeping = TimeSpan.FromDays(30);
-
     public static IEndpointRouteBuilder MapMoves(this IEndpointRouteBuilder admin)
     {
         admin
@@ -61,7 +57,7 @@ internal static class MoveEndpoints
             Isolation = body.Choice<IsolationModel>("isolation"),
             Server = body.Text("server", 1, 100),
             AutoCutover = body.Flag("autoCutover") ?? true,
-            MaxWritePauseMs = (int?)body.Number("maxWritePauseMs", 1, LongestPauseMs),
+            MaxWritePauseMs = (int?)body.Number("maxWritePauseMs", 1, MoveRequest.LongestPauseMs),
             KeepSourceFor = Duration(body, "keepSourceFor"),
         };
         var dryRun = body.Flag("dryRun") ?? false;
@@ -104,17 +100,9 @@ internal static class MoveEndpoints
             return null;
         }
 
-        try
+        if (MoveRequest.TryReadKeeping(text, out var duration))
         {
-            var duration = XmlConvert.ToTimeSpan(text);
-            if (duration >= TimeSpan.Zero && duration <= LongestKeeping)
-            {
-                return duration;
-            }
-        }
-        catch (Exception e) when (e is FormatException or OverflowException)
-        {
-            // refused below; a well-formed duration can be longer than a TimeSpan
+            return duration;
         }
 
         body.Fault(name, "An ISO 8601 duration up to 30 days, such as PT10M.");

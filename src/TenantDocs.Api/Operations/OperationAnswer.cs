@@ -55,6 +55,15 @@ internal sealed record OperationAnswer(
             links["cancel"] = $"{self}/cancel";
         }
 
+        // What can still be done about it when it has ended, a move's rollback for one, is a part of its result.
+        if (operation.Result is { } result && result.TryGetProperty("links", out var more))
+        {
+            foreach (var link in more.EnumerateObject())
+            {
+                links[link.Name] = link.Value.GetString()!;
+            }
+        }
+
         return links;
     }
 

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Xml;
 using Microsoft.Extensions.DependencyInjection;
 using TenantDocs.Catalog;
 using TenantDocs.Cli.Catalog;
@@ -38,20 +37,34 @@ internal static class MoveCommands
         command.Add(
             On(
                 "cutover",
+                "cutOverMove",
                 "Switches a move that waits for the word.",
                 (moves, id, token) => moves.CutoverAsync(id, token)
             )
         );
-        command.Add(On("cancel", "Gives a move up before its switch; the tenant stays where it is.", CancelAsync));
         command.Add(
             On(
-                "rollback",
-                "Takes a move back while its source is kept.",
-                (moves, id, token) => moves.RollbackAsync(id, Actor, token)
+                "cancel",
+                "cancelOperation",
+                "Gives a move up before its switch; the tenant stays where it is.",
+                (moves, id, token) => moves.CancelAsync(id, token)
             )
         );
         command.Add(
-            On("finalize", "Removes at once what a move keeps.", (moves, id, token) => moves.FinalizeAsync(id, token))
+            On(
+                "rollback",
+                "rollBackMove",
+                "Takes a move back while its source is kept.",
+                (moves, id, token) => moves.RollbackAsync(id, Operator.Name, token)
+            )
+        );
+        command.Add(
+            On(
+                "finalize",
+                "finalizeMove",
+                "Removes at once what a move keeps.",
+                (moves, id, token) => moves.FinalizeAsync(id, token)
+            )
         );
         return command
             .With([slug, .. wanted.All, watch])
@@ -61,25 +74,28 @@ internal static class MoveCommands
                     var name =
                         run.Value(slug) ?? throw new CommandException("Which tenant? Give its slug.", ExitCode.Usage);
                     var platform = await run.OpenAsync(cancellationToken);
-                    var started = await platform
-                        .GetRequiredService<TenantMoves>()
-                        .StartAsync(name, wanted.Read(run), dryRun: false, Actor, cancellationToken);
-                    var operation = Need(started).Operation;
-                    if (!run.Value(watch))
+                    var request = wanted.Read(run);
+                    var started = await run.RecordAsync(
+                        "moveTenant",
+                        $"/tenants/{name}",
+                        request,
+                        () =>
+                            platform
+                                .GetRequiredService<TenantMoves>()
+                                .StartAsync(name, request, dryRun: false, Operator.Name, cancellationToken)
+                    );
+                    var operation = started.Operation;
+                    if (run.Value(watch))
                     {
-                        MoveView.Write(run, operation);
-                        run.Terminal.Say($"Follow it with: tenantdocs move wait {operation.Id}");
-                        return ExitCode.Done;
+                        await MoveView.FollowAsync(run, platform, operation, Forever, cancellationToken);
+                        return;
                     }
 
-                    return await MoveView.FollowAsync(run, platform, operation, Forever, cancellationToken);
+                    MoveView.Write(run, operation);
+                    run.Terminal.Say($"Follow it with: tenantdocs move wait {operation.Id}");
                 }
             );
     }
-
-    internal static string Actor => $"cli:{Environment.UserName}";
-
-    internal static T Need<T>(Result<T> result) => result.Match(v => v, e => throw CommandException.From(e));
 
     private static CliCommand Plan()
     {
@@ -94,11 +110,10 @@ internal static class MoveCommands
                 async (run, cancellationToken) =>
                 {
                     var platform = await run.OpenAsync(cancellationToken);
-                    var plan = Need(
-                        await platform
-                            .GetRequiredService<TenantMoves>()
-                            .PlanAsync(run.Value(slug), wanted.Read(run), cancellationToken)
-                    );
+                    var planned = await platform
+                        .GetRequiredService<TenantMoves>()
+                        .PlanAsync(run.Value(slug), wanted.Read(run), cancellationToken);
+                    var plan = planned.Match(p => p, e => throw CommandException.From(e));
                     run.Terminal.Show(
                         plan,
                         ("tenant", plan.Tenant),
@@ -137,7 +152,7 @@ internal static class MoveCommands
     private static CliCommand Wait()
     {
         var id = Id();
-        var atMost = new Option<int?>("--timeout") { Description = "Seconds to wait at most." };
+        var atMost = MoveOptionsOnLine.Number("--timeout", "Seconds to wait at most.", 0, (int)Forever.TotalSeconds);
         return new CliCommand("wait", "Follows a move to its end.") { Examples = ["tenantdocs move wait <operation>"] }
             .With(id, atMost)
             .Runs(
@@ -146,13 +161,14 @@ internal static class MoveCommands
                     var platform = await run.OpenAsync(cancellationToken);
                     var operation = await FindAsync(platform, run.Value(id), cancellationToken);
                     var limit = run.Value(atMost) is { } seconds ? TimeSpan.FromSeconds(seconds) : Forever;
-                    return await MoveView.FollowAsync(run, platform, operation, limit, cancellationToken);
+                    await MoveView.FollowAsync(run, platform, operation, limit, cancellationToken);
                 }
             );
     }
 
     private static CliCommand On(
         string name,
+        string action,
         string description,
         Func<TenantMoves, Guid, CancellationToken, Task<Result<Operation>>> act
     )
@@ -166,23 +182,26 @@ internal static class MoveCommands
                 {
                     var platform = await run.OpenAsync(cancellationToken);
                     var moves = platform.GetRequiredService<TenantMoves>();
-                    var operation = Need(await act(moves, run.Value(id), cancellationToken));
+                    var operation = await run.RecordAsync(
+                        action,
+                        $"/operations/{run.Value(id)}",
+                        new { },
+                        () => act(moves, run.Value(id), cancellationToken)
+                    );
                     if (run.Value(watch))
                     {
-                        return await MoveView.FollowAsync(run, platform, operation, Forever, cancellationToken);
+                        // Who cancels it, or takes it back before its switch, wants to see it cancelled.
+                        var wanted = operation.Status is OperationStatus.Cancelling or OperationStatus.Cancelled
+                            ? OperationStatus.Cancelled
+                            : OperationStatus.Succeeded;
+                        await MoveView.FollowAsync(run, platform, operation, Forever, cancellationToken, wanted);
+                        return;
                     }
 
                     MoveView.Write(run, operation);
-                    return ExitCode.Done;
                 }
             );
     }
-
-    private static Task<Result<Operation>> CancelAsync(
-        TenantMoves moves,
-        Guid id,
-        CancellationToken cancellationToken
-    ) => moves.CancelAsync(id, cancellationToken);
 
     private static Argument<Guid> Id() => new("operation") { Description = "The move's id." };
 
@@ -204,15 +223,13 @@ internal sealed class MoveOptionsOnLine
     );
     private readonly Option<string?> _server = new("--server") { Description = "The server to be. Default: as now." };
     private readonly Option<string?> _tier = new("--tier") { Description = "The tier to be." };
-    private readonly Option<int?> _pause = new("--max-pause")
-    {
-        Description = "The longest that writes may wait, in ms.",
-    };
-    private readonly Option<string?> _keep = new("--keep-source")
-    {
-        Description = "How long the way back stays open (PT10M). Default PT1H.",
-        HelpName = "duration",
-    };
+    private readonly Option<int?> _pause = Number(
+        "--max-pause",
+        "The longest that writes may wait, in ms.",
+        1,
+        MoveRequest.LongestPauseMs
+    );
+    private readonly Option<string?> _keep = Keeping();
     private readonly Option<bool> _manual = new("--manual")
     {
         Description = "Wait for 'move cutover' before the switch.",
@@ -227,19 +244,41 @@ internal sealed class MoveOptionsOnLine
             Server = run.Value(_server),
             Tier = run.Value(_tier),
             MaxWritePauseMs = run.Value(_pause),
-            KeepSourceFor = run.Value(_keep) is { } text ? Duration(text) : null,
+            KeepSourceFor =
+                run.Value(_keep) is { } text && MoveRequest.TryReadKeeping(text, out var duration) ? duration : null,
             AutoCutover = !run.Value(_manual),
         };
 
-    private static TimeSpan Duration(string text)
+    /// <summary>An option that takes a whole number of a range.</summary>
+    public static Option<int?> Number(string name, string description, int least, int most)
     {
-        try
+        var option = new Option<int?>(name) { Description = description };
+        option.Validators.Add(result =>
         {
-            return XmlConvert.ToTimeSpan(text);
-        }
-        catch (FormatException)
+            if (result.GetValueOrDefault<int?>() is { } number && (number < least || number > most))
+            {
+                result.AddError($"{name} takes a number from {least} to {most}.");
+            }
+        });
+        return option;
+    }
+
+    private static Option<string?> Keeping()
+    {
+        var option = new Option<string?>("--keep-source")
         {
-            throw new CommandException($"'{text}' is not an ISO 8601 duration such as PT10M.", ExitCode.Usage);
-        }
+            Description = "How long the way back stays open (PT10M). Default PT1H.",
+            HelpName = "duration",
+        };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string?>() is { } text && !MoveRequest.TryReadKeeping(text, out _))
+            {
+                result.AddError(
+                    $"--keep-source takes an ISO 8601 duration up to 30 days, such as PT10M; not '{text}'."
+                );
+            }
+        });
+        return option;
     }
 }

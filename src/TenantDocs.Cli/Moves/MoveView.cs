@@ -1,6 +1,8 @@
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
 using Spectre.Console;
+using TenantDocs.Catalog;
+using TenantDocs.Cli.Operations;
 using TenantDocs.Operations;
 
 namespace TenantDocs.Cli.Moves;
@@ -26,13 +28,15 @@ internal static class MoveView
             ("problem", operation.Problem?.GetRawText())
         );
 
-    /// <summary>Follows it to its end; the exit code says how it ended.</summary>
-    public static async Task<int> FollowAsync(
+    /// <summary>Follows it to its end, which is what was asked for unless this throws.</summary>
+    /// <exception cref="CommandException">It ended otherwise, or not in time.</exception>
+    public static async Task FollowAsync(
         Invocation run,
         IServiceProvider platform,
         Operation operation,
         TimeSpan atMost,
-        CancellationToken cancellationToken
+        CancellationToken cancellationToken,
+        OperationStatus wanted = OperationStatus.Succeeded
     )
     {
         var requests = platform.GetRequiredService<OperationRequests>();
@@ -77,7 +81,18 @@ internal static class MoveView
         }
 
         Write(run, operation);
-        return operation.Status is OperationStatus.Succeeded ? ExitCode.Done : ExitCode.Failed;
+        if (!operation.IsFinished)
+        {
+            throw new CommandException(
+                $"It has not ended within {atMost.TotalSeconds:0} s: it is {operation.Status.ToText()} in the phase "
+                    + $"'{operation.Phase}' and goes on. See: tenantdocs move wait {operation.Id}"
+            );
+        }
+
+        if (OperationView.Refusal(operation, wanted) is { } refusal)
+        {
+            throw refusal;
+        }
     }
 
     private static void Draw(ProgressContext bars, Dictionary<string, ProgressTask> shown, Operation operation)

@@ -54,14 +54,24 @@ internal static class RebalanceCommands
                     var refused = 0;
                     foreach (var move in plan.Moves.Take(run.Value(limit)))
                     {
-                        var begun = await rebalancing.BeginAsync(move, MoveCommands.Actor, cancellationToken);
-                        refused += begun.Error is null ? 0 : 1;
-                        run.Terminal.Say(
-                            begun.Match(
-                                o => $"{move.Tenant}: {move.From} to {move.To}, operation {o.Operation.Id}",
-                                e => $"{move.Tenant}: {e.Detail}"
-                            )
-                        );
+                        try
+                        {
+                            var begun = await run.RecordAsync(
+                                "moveTenant",
+                                $"/tenants/{move.Tenant}",
+                                move,
+                                () => rebalancing.BeginAsync(move, Operator.Name, cancellationToken)
+                            );
+                            run.Terminal.Say(
+                                $"{move.Tenant}: {move.From} to {move.To}, operation {begun.Operation.Id}"
+                            );
+                        }
+                        catch (CommandException e)
+                        {
+                            // What one tenant is in the way of does not hold up the others.
+                            refused++;
+                            run.Terminal.Say($"{move.Tenant}: {e.Message}");
+                        }
                     }
 
                     Write(run, plan);

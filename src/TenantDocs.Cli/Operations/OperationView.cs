@@ -80,9 +80,9 @@ internal static class OperationView
         return last;
     }
 
-    /// <summary>Nothing when it succeeded; else words on what became of it.</summary>
-    public static CommandException? Refusal(Operation operation) =>
-        operation.Status is OperationStatus.Succeeded
+    /// <summary>Nothing when it ended as it was to; else words on what became of it.</summary>
+    public static CommandException? Refusal(Operation operation, OperationStatus wanted = OperationStatus.Succeeded) =>
+        operation.Status == wanted
             ? null
             : new CommandException(
                 $"The operation {operation.Id} ended as {operation.Status.ToText()}: {Problem(operation) ?? "no reason given"} "

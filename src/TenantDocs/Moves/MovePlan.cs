@@ -1,3 +1,4 @@
+using System.Xml;
 using TenantDocs.Catalog;
 
 namespace TenantDocs.Moves;
@@ -5,6 +6,11 @@ namespace TenantDocs.Moves;
 /// <summary>What is asked of a move.</summary>
 public sealed record MoveRequest
 {
+    /// <summary>The longest pause that can be asked for, in milliseconds.</summary>
+    public const int LongestPauseMs = 60_000;
+
+    private static readonly TimeSpan LongestKeeping = TimeSpan.FromDays(30);
+
     /// <summary>The tier that the tenant shall have; brings its isolation unless that is said too.</summary>
     public string? Tier { get; init; }
 
@@ -22,6 +28,23 @@ public sealed record MoveRequest
 
     /// <summary>How long the way back stays open. Default: <see cref="MoveOptions.KeepSourceFor"/>.</summary>
     public TimeSpan? KeepSourceFor { get; init; }
+
+    /// <summary>Reads what <see cref="KeepSourceFor"/> may be: an ISO 8601 duration from zero to 30 days.</summary>
+    /// <returns>False when it is none, or out of that range.</returns>
+    public static bool TryReadKeeping(string text, out TimeSpan duration)
+    {
+        try
+        {
+            duration = XmlConvert.ToTimeSpan(text);
+            return duration >= TimeSpan.Zero && duration <= LongestKeeping;
+        }
+        catch (Exception e) when (e is FormatException or OverflowException)
+        {
+            // A well-formed duration can be longer than a TimeSpan.
+            duration = default;
+            return false;
+        }
+    }
 }
 
 /// <summary>How much of a table would move.</summary>
@@ -52,7 +75,10 @@ public sealed record MovePlan
     /// <summary>The home to be.</summary>
     public required MoveSide To { get; init; }
 
-    /// <summary><c>online</c>, or <c>underFence</c>: the tenant's writes are held while it is copied.</summary>
+    /// <summary>
+    /// <c>online</c>; <c>underFence</c>: the tenant's writes are held while it is copied; <c>tierOnly</c>: only the tier
+    /// changes, nothing moves.
+    /// </summary>
     public required string Method { get; init; }
 
     /// <summary>What moves.</summary>

@@ -46,7 +46,9 @@ public sealed class TenantMoves
         _servers = servers;
     }
 
-    /// <summary>What a move would do. Changes nothing. 400, 404; 409 <c>nothing-to-change</c>.</summary>
+    /// <summary>
+    /// What a move would do, or a change of the tier alone. Changes nothing. 400, 404; 409 <c>nothing-to-change</c>.
+    /// </summary>
     public async Task<Result<MovePlan>> PlanAsync(string slug, MoveRequest request, CancellationToken cancellationToken)
     {
         if (await _tools.Catalog.FindBySlugAsync(slug, cancellationToken) is not { } tenant)
@@ -55,7 +57,9 @@ public sealed class TenantMoves
         }
 
         var leg = await LegAsync(tenant, request, cancellationToken);
-        return leg.Error is { } error ? error : await _tools.Planner.PlanAsync(leg.Value, tenant, cancellationToken);
+        return leg.Error is null ? await _tools.Planner.PlanAsync(leg.Value, tenant, cancellationToken)
+            : IsTierOnly(leg.Error, tenant, request) ? PlanTier(tenant, request)
+            : leg.Error;
     }
 
     /// <summary>
@@ -78,8 +82,8 @@ public sealed class TenantMoves
         var leg = await LegAsync(tenant, request, cancellationToken);
         if (leg.Error is { } error)
         {
-            return error.Code is NothingToChange && request.Tier is { } tier && tier != tenant.Tier
-                ? await ChangeTierAsync(tenant, tier, dryRun, actor, cancellationToken)
+            return IsTierOnly(error, tenant, request)
+                ? await ChangeTierAsync(tenant, request.Tier!, dryRun, actor, cancellationToken)
                 : error;
         }
 
@@ -171,6 +175,39 @@ public sealed class TenantMoves
             "The source of this move is not kept any more, or its way back is closed. Move the tenant back instead."
         );
 
+    private static bool IsTierOnly(Error error, Tenant tenant, MoveRequest request) =>
+        error.Code is NothingToChange && request.Tier is { } tier && tier != tenant.Tier;
+
+    private static MovePlan PlanTier(Tenant tenant, MoveRequest request)
+    {
+        var home = new MoveSide(tenant.Placement.Isolation, tenant.Placement.Server);
+        return new MovePlan
+        {
+            Tenant = tenant.Slug,
+            From = home,
+            To = home,
+            Method = "tierOnly",
+            Tables = [],
+            EstimatedSeconds = 0,
+            MaxWritePauseMs = 0,
+            Blockers = ChangesTier(tenant)
+                ? []
+                :
+                [
+                    new(
+                        "tenant-state",
+                        $"The tenant is {tenant.Status.ToText()}; only an active one can change its tier."
+                    ),
+                ],
+            Notes =
+            [
+                new(NothingToChange, $"Only the tier changes, from {tenant.Tier} to {request.Tier}; nothing moves."),
+            ],
+        };
+    }
+
+    private static bool ChangesTier(Tenant tenant) => tenant.Status is TenantStatus.Active or TenantStatus.Suspended;
+
     private async Task<Result<StartedOperation>> ChangeTierAsync(
         Tenant tenant,
         string tier,
@@ -178,7 +215,7 @@ public sealed class TenantMoves
         string actor,
         CancellationToken cancellationToken
     ) =>
-        tenant.Status is TenantStatus.Active or TenantStatus.Suspended
+        ChangesTier(tenant)
             ? await _requests.StartAsync(TierChangeOperation.For(tenant, tier, dryRun, actor), cancellationToken)
             : TenantLifecycle.Refused(tenant, "Only an active or suspended tenant can change its tier.");
 
