@@ -16,7 +16,7 @@ namespace TenantDocs.PostgresTests.Http;
 public sealed class OneHttpHost : ICollectionFixture<HttpHost>;
 
 /// <summary>The real host on a real socket, with its production registrations, on databases of its own and with issuers to attack.</summary>
-public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
+public class HttpHost(PostgresFixture postgres) : IAsyncLifetime
 {
     public const string BootstrapKey = "bootstrap-key-of-the-tests";
     public const string Issuer = "https://people.example";
@@ -29,7 +29,7 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
     private readonly string _prefix = $"x{Guid.NewGuid():n}"[..12];
     private WebApplicationFactory<Program>? _factory;
     private HttpClient? _client;
-    private string _server = "";
+    private IReadOnlyList<string> _servers = [];
 
     public SymmetricSecurityKey Key { get; } = new(RandomNumberGenerator.GetBytes(32));
     public SymmetricSecurityKey OtherKey { get; } = new(RandomNumberGenerator.GetBytes(32));
@@ -45,11 +45,15 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
 
     public async ValueTask InitializeAsync()
     {
-        _server = await postgres.ServerConnectionString(0);
         Provider = await Provider.StartAsync();
+        var settings = await SettingsAsync();
+        _servers =
+        [
+            .. settings.Where(s => s.Key.EndsWith(":ConnectionString", StringComparison.Ordinal)).Select(s => s.Value!),
+        ];
         _factory = new WebApplicationFactory<Program>().WithWebHostBuilder(host =>
         {
-            foreach (var (key, value) in Settings())
+            foreach (var (key, value) in settings)
             {
                 host.UseSetting(key, value);
             }
@@ -179,18 +183,25 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
         if (_factory is not null)
         {
             await _factory.DisposeAsync();
-            await Platform.DropDatabasesAsync(_server, _prefix);
+            foreach (var server in _servers)
+            {
+                await Platform.DropDatabasesAsync(server, _prefix);
+            }
         }
 
         await Provider.DisposeAsync();
         Rsa.Dispose();
+        GC.SuppressFinalize(this);
     }
 
-    private Dictionary<string, string?> Settings()
+    protected Task<string> ServerAsync(int index) => postgres.ServerConnectionString(index);
+
+    protected virtual async Task<Dictionary<string, string?>> SettingsAsync()
     {
+        var server = await ServerAsync(0);
         var settings = Platform.Settings(_prefix);
-        settings["ConnectionStrings:Catalog"] = _server;
-        settings["Servers:local-1:ConnectionString"] = _server;
+        settings["ConnectionStrings:Catalog"] = server;
+        settings["Servers:local-1:ConnectionString"] = server;
         settings["Admin:BootstrapKey"] = BootstrapKey;
         settings["Demo:Preset"] = "none";
         settings["Tenancy:BaseDomain"] = "docs.example";
@@ -202,8 +213,6 @@ public sealed class HttpHost(PostgresFixture postgres) : IAsyncLifetime
         settings["Tiers:tiny:Limits:Documents"] = "2";
         settings["Tiers:tiny:Limits:Bytes"] = "5000";
         settings["Documents:LanguageSettling"] = "00:00:02";
-        // A loaded build machine must not fail for being slow.
-        settings["Moves:MaxWritePauseMs"] = "20000";
         AddScheme(settings, "Bearer", Issuer, Key);
         AddScheme(settings, "Others", OtherIssuer, OtherKey);
         AddScheme(settings, "Bound", BoundIssuer, BoundKey);

@@ -29,8 +29,6 @@ public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
         settings["Admin:BootstrapKey"] = Staff;
         settings["Demo:Preset"] = "none";
         settings["Urls"] = "http://127.0.0.1:0";
-        // A loaded build machine must not fail for being slow.
-        settings["Moves:MaxWritePauseMs"] = "20000";
         _factory = new WebApplicationFactory<Program>().WithWebHostBuilder(host =>
         {
             foreach (var (key, value) in settings)

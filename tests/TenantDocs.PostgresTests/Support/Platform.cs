@@ -45,6 +45,8 @@ public sealed class Platform : IAsyncDisposable
             ["Isolation:ConnectionBudget"] = "20",
             ["Isolation:MaxConnectionsPerDatabase"] = "12",
             ["Isolation:IdleLifetime"] = "00:00:30",
+            // A loaded build machine must not fail for being slow.
+            ["Moves:MaxWritePauseMs"] = "20000",
         };
 
     public static async Task<Platform> StartAsync(
