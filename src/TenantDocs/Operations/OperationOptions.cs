@@ -16,8 +16,9 @@ public sealed class OperationOptions
     [Range(1, 256)]
     public int LongWorkers { get; set; } = 8;
 
-    /// <summary>After how long without a heartbeat another worker takes an operation over. Default 10 s.</summary>
-    public TimeSpan LeaseTime { get; set; } = TimeSpan.FromSeconds(10);
+    /// <summary>After how long without a heartbeat another worker takes an operation over. Default 4 s: a tenant whose mover dies
+    /// while it holds writes waits that long, and a worker that was only slow commits nothing afterwards.</summary>
+    public TimeSpan LeaseTime { get; set; } = TimeSpan.FromSeconds(4);
 
     /// <summary>How often the queue is looked at when no notification arrives. Default 1 s.</summary>
     public TimeSpan PollInterval { get; set; } = TimeSpan.FromSeconds(1);
