@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Fleet;
+using TenantDocs.Isolation;
 using TenantDocs.PostgresTests.Provisioning;
 using TenantDocs.PostgresTests.Support;
 
@@ -30,7 +31,6 @@ public sealed class ServerFleetTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task A_cluster_that_is_registered_already_is_refused_and_its_tenants_are_served_on()
     {
         var tenant = await _platform.NewTenantAsync(IsolationModel.Shared);
-        var hash = await RoleHashAsync(_first);
 
         // By another address: it is the cluster that counts.
         var other = new NpgsqlConnectionStringBuilder(_first) { ApplicationName = "another name" }.ConnectionString;
@@ -39,7 +39,8 @@ public sealed class ServerFleetTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal("duplicate", twice.Error?.Code);
         Assert.Contains("local-1", twice.Error!.Detail, StringComparison.Ordinal);
         Assert.False(_platform.Servers.Contains("again"));
-        Assert.Equal(hash, await RoleHashAsync(_first));
+        // Its roles have the passwords that they had: a new connection comes in.
+        await SignInAsync(tenant);
         Assert.Equal(1, await Homes.WriteAsync(_platform, tenant));
         // The control: another cluster is registered, and holds tenants at once.
         Assert.Null((await Fleet.AddAsync("far", new ServerOptions { ConnectionString = _second }, Never)).Error);
@@ -156,15 +157,21 @@ public sealed class ServerFleetTests(PostgresFixture postgres) : IAsyncLifetime
         return names;
     }
 
-    private static async Task<string> RoleHashAsync(string server)
+    private async Task SignInAsync(Tenant tenant)
     {
-        await using var connection = new NpgsqlConnection(server);
-        await connection.OpenAsync();
-        await using var command = new NpgsqlCommand(
-            "SELECT rolpassword FROM pg_authid WHERE rolname = 'tenantdocs_app'",
-            connection
-        );
-        return (string)(await command.ExecuteScalarAsync())!;
+        var settings = new NpgsqlConnectionStringBuilder(
+            _platform.Servers.ConnectionString("local-1", tenant.Placement.Database, SessionRole.App)
+        )
+        {
+            Pooling = false,
+        };
+        await using var connection = new NpgsqlConnection(settings.ConnectionString);
+        await connection.OpenAsync(Never);
+        // The control: another password does not.
+        settings.Password += "x";
+        await using var stranger = new NpgsqlConnection(settings.ConnectionString);
+        var refused = await Assert.ThrowsAsync<PostgresException>(() => stranger.OpenAsync(Never));
+        Assert.Equal(PostgresErrorCodes.InvalidPassword, refused.SqlState);
     }
 
     private static async Task UntilAsync(Func<bool> condition)
