@@ -4,7 +4,7 @@ using TenantDocs.Operations;
 namespace TenantDocs.Moves;
 
 /// <summary>The runs of this process, by operation.</summary>
-internal sealed class MoveRuns
+internal sealed class MoveRuns : IAsyncDisposable
 {
     private readonly ConcurrentDictionary<Guid, MoveRun> _runs = new();
 
@@ -29,6 +29,15 @@ internal sealed class MoveRuns
 
     /// <summary>The run of an operation, when this process has one.</summary>
     public MoveRun? Find(Guid operation) => _runs.GetValueOrDefault(operation);
+
+    /// <summary>Lets go of everything that this process holds of moves; another one takes them over.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var operation in _runs.Keys)
+        {
+            await ReleaseAsync(operation);
+        }
+    }
 
     /// <summary>Lets go of everything that a run holds.</summary>
     public async Task ReleaseAsync(Guid operation)

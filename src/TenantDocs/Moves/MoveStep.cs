@@ -25,7 +25,7 @@ internal sealed class MoveTools(
     FailPoints failPoints,
     TimeProvider time,
     ILogger<TenantMoves> logger
-)
+) : IAsyncDisposable
 {
     public MoveRuns Runs { get; } = new();
     public StreamObjects Streams { get; } = new(operators);
@@ -55,6 +55,9 @@ internal sealed class MoveTools(
             leg,
             token => MoveRun.TakeAsync(leg, token, servers, Options, time, logger, cancellationToken)
         );
+
+    /// <summary>Ends the streams of a host that stops: they would go on reading, and come back when they are ended.</summary>
+    public ValueTask DisposeAsync() => Runs.DisposeAsync();
 
     /// <summary>A connection to a place for a step that has no run.</summary>
     public Task<NpgsqlConnection> OpenAsync(MoveLeg leg, Placement place, CancellationToken cancellationToken) =>

@@ -145,7 +145,18 @@ public sealed class Platform : IAsyncDisposable
         )
         {
             slots.Parameters.AddWithValue(prefix + "_");
-            await slots.ExecuteNonQueryAsync();
+            for (var attempts = 1; ; attempts++)
+            {
+                try
+                {
+                    await slots.ExecuteNonQueryAsync();
+                    break;
+                }
+                catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ObjectInUse && attempts < 20)
+                {
+                    await Task.Delay(100); // its reader is on its way out, or came back once more
+                }
+            }
         }
 
         var names = new List<string>();
