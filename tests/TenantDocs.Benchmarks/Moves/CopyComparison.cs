@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text;
 using Npgsql;
 using TenantDocs.Database;
 
@@ -7,9 +8,9 @@ namespace TenantDocs.Benchmarks.Moves;
 
 /// <summary>
 /// How fast a move copies, beside the fastest plain way: psql's binary COPY of the same rows piped into a schema with the
-/// same indexes on the other server. <c>move-copy [--megabytes n] [--moves n]</c>; psql must be in the PATH.
+/// same indexes on the other server. <c>move-copy [--megabytes n] [--moves n] [--out file]</c>; psql must be in the PATH.
 /// </summary>
-internal sealed class CopyComparison(MoveDemoOptions options)
+internal sealed class CopyComparison(MoveSettings settings)
 {
     private const string BareSchema = "bare";
     private static readonly DatabaseNames Names = new();
@@ -28,7 +29,7 @@ internal sealed class CopyComparison(MoveDemoOptions options)
     {
         try
         {
-            await new CopyComparison(MoveDemoOptions.Parse(args)).RunAsync();
+            await new CopyComparison(MoveSettings.Parse("move-copy", args)).RunAsync();
             return 0;
         }
         catch (BenchmarkException e)
@@ -41,43 +42,39 @@ internal sealed class CopyComparison(MoveDemoOptions options)
     private async Task RunAsync()
     {
         await using var stage = await MoveStage.StartAsync();
+        var report = new MoveReport(settings, stage.Version);
         var tenant = await stage.CreateTenantAsync("mover", "shared");
-        await stage.FillAsync(tenant, options.Megabytes);
+        await stage.FillAsync(tenant, settings.Megabytes);
         var idle = stage.ResidentMiB();
         var ratios = new List<double>();
-        var most = 0.0;
-        for (var i = 0; i < options.Moves; i++)
+        var rounds = new StringBuilder(
+            "| round | MB of rows | psql s | move s | psql ÷ move | writes waited ms |\n|---|---|---|---|---|---|\n"
+        );
+        for (var i = 0; i < settings.Moves; i++)
         {
             var piped = await PipeAsync(stage);
             var copying = new PhaseClock("copying");
-            var result = await stage.MoveAsync(
-                tenant,
-                "database",
-                "local-2",
-                phase =>
-                {
-                    copying.Enter(phase);
-                    most = Math.Max(most, stage.ResidentMiB());
-                }
-            );
+            var move = await stage.MoveAsync(tenant, "database", "local-2", copying.Enter);
+            var result = MoveStage.ResultOf(move);
             var copied = copying.Elapsed;
-            var bytes = (long)result["bytesCopied"]!;
             ratios.Add(piped / copied);
-            Console.WriteLine(
-                string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"round {i + 1}: {bytes / 1e6:0.0} MB of rows; psql {piped.TotalSeconds:0.00} s, move {copied.TotalSeconds:0.00} s, "
-                        + $"ratio {piped / copied:0.00}; write pause {result["writePauseMs"]} ms"
-                )
+            rounds.Append(
+                CultureInfo.InvariantCulture,
+                $"| {i + 1} | {(long)result["bytesCopied"]! / 1e6:0.0} | {piped.TotalSeconds:0.00} | {copied.TotalSeconds:0.00} | {piped / copied:0.00} | {result["writePauseMs"]} |\n"
             );
-            await stage.MoveAsync(tenant, "shared", "local-1", _ => { });
+            MoveStage.ResultOf(await stage.MoveAsync(tenant, "shared", "local-1", _ => { }));
         }
 
-        Console.WriteLine(
-            string.Create(
-                CultureInfo.InvariantCulture,
-                $"copy ÷ psql: median {ratios.Median():0.00}; host resident MiB: {idle:0} idle, {most:0} at most while moving"
-            )
+        report.AtLeast("copy: psql's time ÷ the move's, median", ratios.Median(), 0.7);
+        report.AtMost("host's resident memory while moving, above idle", stage.MostMiB - idle, 150, " MiB");
+        report.Show("host's resident memory, idle", FigureTable.Number(idle) + " MiB");
+        report.Section("Rounds", rounds.ToString());
+        await report.WriteAsync(
+            $"""
+            The phase `copying` of a move (two tables at a time, in the order of the key, foreign keys off) beside `psql … COPY TO STDOUT
+            (FORMAT binary) | psql … COPY FROM STDIN`, table after table, of the same rows into a schema with the same indexes on the same
+            server. No load. {settings.Megabytes} MB of documents, about twice as much in rows: each document and its version.
+            """
         );
     }
 
@@ -147,7 +144,7 @@ internal sealed class CopyComparison(MoveDemoOptions options)
         await command.ExecuteNonQueryAsync();
     }
 
-    /// <summary>How long a phase lasted, to the polling's 50 ms.</summary>
+    /// <summary>How long a phase lasted, as told by the events of the operation.</summary>
     private sealed class PhaseClock(string phase)
     {
         private long? _began;

@@ -7,20 +7,35 @@ using System.Text.Json.Nodes;
 
 namespace TenantDocs.Benchmarks.Moves;
 
+/// <summary>A request that was sent.</summary>
+/// <param name="From">When it was to be sent; when it was sent, where there is no rate.</param>
+/// <param name="Until">When it was answered.</param>
+/// <param name="IsWrite">Creates or changes.</param>
+/// <param name="IsServed">Answered as it should be.</param>
+internal readonly record struct SentRequest(long From, long Until, bool IsWrite, bool IsServed)
+{
+    public double Milliseconds => Stopwatch.GetElapsedTime(From, Until).TotalMilliseconds;
+}
+
 /// <summary>
 /// Writers and readers of one tenant over HTTP, and what they saw. A writer makes documents and overwrites one of its
 /// own; a reader must see what was acknowledged before it asked.
 /// </summary>
-internal sealed class MoveLoad(int port, DemoTenant tenant, int writers, int readers) : IDisposable
+/// <param name="port">The host's.</param>
+/// <param name="tenant">Whose.</param>
+/// <param name="writers">How many write.</param>
+/// <param name="readers">How many read.</param>
+/// <param name="rate">Requests per second of each; 0: as fast as they are answered.</param>
+internal sealed class MoveLoad(int port, DemoTenant tenant, int writers, int readers, int rate) : IDisposable
 {
     private readonly CancellationTokenSource _stop = new();
     private readonly HttpClient _client = Client(port, tenant);
     private readonly ConcurrentDictionary<string, int> _created = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, long> _versions = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, ConcurrentQueue<double>> _latencies = new(StringComparer.Ordinal);
+    private readonly ConcurrentQueue<SentRequest> _sent = new();
     private readonly List<Task> _tasks = [];
-    private volatile string _phase = "before";
     private int _failed;
+    private int _refused;
     private int _stale;
     private int _acknowledged;
 
@@ -28,7 +43,13 @@ internal sealed class MoveLoad(int port, DemoTenant tenant, int writers, int rea
 
     public int Failed => _failed;
 
+    /// <summary>Answered 503: not served now, and the client may come again.</summary>
+    public int Refused => _refused;
+
     public int Stale => _stale;
+
+    /// <summary>All requests so far.</summary>
+    public IReadOnlyList<SentRequest> Sent => [.. _sent];
 
     public static HttpClient Client(int port, DemoTenant tenant)
     {
@@ -42,25 +63,30 @@ internal sealed class MoveLoad(int port, DemoTenant tenant, int writers, int rea
 
     public void Start()
     {
-        for (var i = 0; i < writers; i++)
+        var clients = writers + readers;
+        for (var i = 0; i < clients; i++)
         {
-            _tasks.Add(Task.Run(WriteAsync));
-        }
-
-        for (var i = 0; i < readers; i++)
-        {
-            _tasks.Add(Task.Run(ReadAsync));
+            var pace = new Pace(rate, (double)i / clients);
+            var writes = i < writers;
+            _tasks.Add(Task.Run(() => writes ? WriteAsync(pace) : ReadAsync(pace)));
         }
     }
 
-    public void Enter(string phase) => _phase = phase;
+    /// <summary>Returns when so many more writes are acknowledged.</summary>
+    public async Task AdvanceAsync(int writes)
+    {
+        var goal = Acknowledged + writes;
+        var started = Stopwatch.GetTimestamp();
+        while (Acknowledged < goal)
+        {
+            if (Stopwatch.GetElapsedTime(started) > TimeSpan.FromMinutes(1))
+            {
+                throw new BenchmarkException("The writers do not get on.");
+            }
 
-    /// <summary>The phases of moves during which there were requests.</summary>
-    public IReadOnlyList<string> Phases => [.. _latencies.Keys.Where(p => p.Contains(' ')).Order()];
-
-    /// <summary>Milliseconds of the requests that began in a phase, or in any whose name begins with it; in order.</summary>
-    public IReadOnlyList<double> Latencies(string phase) =>
-        [.. _latencies.Where(l => l.Key == phase || l.Key.StartsWith(phase + " ")).SelectMany(l => l.Value).Order()];
+            await Task.Delay(5);
+        }
+    }
 
     public async Task StopAsync()
     {
@@ -78,6 +104,7 @@ internal sealed class MoveLoad(int port, DemoTenant tenant, int writers, int rea
     public async Task<(int Lost, int Doubled)> JudgeAsync()
     {
         var found = new Dictionary<string, int>(StringComparer.Ordinal);
+        var versions = new Dictionary<string, long>(StringComparer.Ordinal);
         string? next = null;
         do
         {
@@ -88,78 +115,97 @@ internal sealed class MoveLoad(int port, DemoTenant tenant, int writers, int rea
             {
                 var title = (string)item!["title"]!;
                 found[title] = found.GetValueOrDefault(title) + 1;
+                versions[(string)item["id"]!] = (long)item["version"]!;
             }
 
             next = (string?)page["next"];
         } while (next is not null);
 
         return (
-            _created.Keys.Count(t => !found.ContainsKey(t)),
+            _created.Keys.Count(t => !found.ContainsKey(t))
+                + _versions.Count(v => versions.GetValueOrDefault(v.Key) < v.Value),
             _created.Keys.Count(t => found.GetValueOrDefault(t) > 1)
         );
     }
 
-    private async Task WriteAsync()
+    private async Task WriteAsync(Pace pace)
     {
         string? register = null;
         while (!_stop.IsCancellationRequested)
         {
             var title = $"write {Guid.NewGuid():n}";
-            using var created = await TimedAsync(() =>
-                _client.PostAsJsonAsync("/v1/documents", new { title, body = title })
+            using var created = await SendAsync(
+                pace,
+                HttpStatusCode.Created,
+                isWrite: true,
+                () => _client.PostAsJsonAsync("/v1/documents", new { title, body = title })
             );
-            if (!await IsGoodAsync(created, HttpStatusCode.Created))
+            if (created is null)
             {
                 continue;
             }
 
             _created[title] = 0;
             Interlocked.Increment(ref _acknowledged);
-            var document = await created!.Content.ReadFromJsonAsync<JsonNode>();
+            var document = await created.Content.ReadFromJsonAsync<JsonNode>();
             register ??= (string)document!["id"]!;
-            await OverwriteAsync(register);
+            await OverwriteAsync(pace, register);
         }
     }
 
-    private async Task OverwriteAsync(string register)
+    private async Task OverwriteAsync(Pace pace, string register)
     {
         var version = _versions.GetOrAdd(register, 1);
-        using var changed = await TimedAsync(() =>
-        {
-            var request = new HttpRequestMessage(HttpMethod.Patch, $"/v1/documents/{register}")
+        using var changed = await SendAsync(
+            pace,
+            HttpStatusCode.OK,
+            isWrite: true,
+            () =>
             {
-                Content = JsonContent.Create(
-                    new { body = $"version {version + 1}" },
-                    new MediaTypeHeaderValue("application/merge-patch+json")
-                ),
-            };
-            request.Headers.TryAddWithoutValidation("If-Match", $"\"{version}\"");
-            return _client.SendAsync(request);
-        });
-        if (await IsGoodAsync(changed, HttpStatusCode.OK))
+                var request = new HttpRequestMessage(HttpMethod.Patch, $"/v1/documents/{register}")
+                {
+                    Content = JsonContent.Create(
+                        new { body = $"version {version + 1}" },
+                        new MediaTypeHeaderValue("application/merge-patch+json")
+                    ),
+                };
+                request.Headers.TryAddWithoutValidation("If-Match", $"\"{version}\"");
+                return _client.SendAsync(request);
+            }
+        );
+        if (changed is not null)
         {
             _versions[register] = version + 1;
             Interlocked.Increment(ref _acknowledged);
         }
     }
 
-    private async Task ReadAsync()
+    private async Task ReadAsync(Pace pace)
     {
         while (!_stop.IsCancellationRequested)
         {
-            var (register, least) = _versions.FirstOrDefault();
+            var (register, _) = _versions.FirstOrDefault();
             if (register is null)
             {
                 await Task.Delay(5);
                 continue;
             }
 
-            using var answer = await TimedAsync(() =>
-                _client.GetAsync(new Uri($"/v1/documents/{register}", UriKind.Relative))
+            // Known when the request is sent, which a late client does later than planned.
+            var least = 0L;
+            using var answer = await SendAsync(
+                pace,
+                HttpStatusCode.OK,
+                isWrite: false,
+                () =>
+                {
+                    least = _versions[register];
+                    return _client.GetAsync(new Uri($"/v1/documents/{register}", UriKind.Relative));
+                }
             );
-            if (await IsGoodAsync(answer, HttpStatusCode.OK))
+            if (answer is not null)
             {
-                var document = await answer!.Content.ReadFromJsonAsync<JsonNode>();
+                var document = await answer.Content.ReadFromJsonAsync<JsonNode>();
                 if ((long)document!["version"]! < least)
                 {
                     Interlocked.Increment(ref _stale);
@@ -168,40 +214,52 @@ internal sealed class MoveLoad(int port, DemoTenant tenant, int writers, int rea
         }
     }
 
-    private async Task<HttpResponseMessage?> TimedAsync(Func<Task<HttpResponseMessage>> send)
+    /// <summary>The answer; null when it is not the expected one, or the load has ended.</summary>
+    private async Task<HttpResponseMessage?> SendAsync(
+        Pace pace,
+        HttpStatusCode expected,
+        bool isWrite,
+        Func<Task<HttpResponseMessage>> send
+    )
     {
-        var phase = _phase;
-        var started = Stopwatch.GetTimestamp();
+        var from = await pace.NextAsync(_stop.Token);
+        if (_stop.IsCancellationRequested)
+        {
+            return null;
+        }
+
+        HttpResponseMessage? answer = null;
         try
         {
-            return await send();
+            answer = await send();
         }
         catch (HttpRequestException e)
         {
             await Console.Error.WriteLineAsync(e.Message);
-            return null;
-        }
-        finally
-        {
-            _latencies
-                .GetOrAdd(phase, _ => new ConcurrentQueue<double>())
-                .Enqueue(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
-        }
-    }
-
-    private async Task<bool> IsGoodAsync(HttpResponseMessage? answer, HttpStatusCode expected)
-    {
-        if (answer?.StatusCode == expected)
-        {
-            return true;
         }
 
-        Interlocked.Increment(ref _failed);
+        var isServed = answer?.StatusCode == expected;
+        _sent.Enqueue(new SentRequest(from, Stopwatch.GetTimestamp(), isWrite, isServed));
+        if (isServed)
+        {
+            return answer;
+        }
+
+        if (answer?.StatusCode is HttpStatusCode.ServiceUnavailable)
+        {
+            Interlocked.Increment(ref _refused);
+        }
+        else
+        {
+            Interlocked.Increment(ref _failed);
+        }
+
         if (answer is not null)
         {
             await Console.Error.WriteLineAsync($"{(int)answer.StatusCode} {await answer.Content.ReadAsStringAsync()}");
+            answer.Dispose();
         }
 
-        return false;
+        return null;
     }
 }
