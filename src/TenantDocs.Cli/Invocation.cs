@@ -76,12 +76,22 @@ internal sealed class Invocation : IAsyncDisposable
     }
 
     /// <summary>
-    /// Does something that changes the platform, and records it for the audit as the admin API does: under the same names,
-    /// whatever comes of it.
+    /// Does something that changes the platform, recorded for the audit before it is done, as the admin API does: under the
+    /// same names, whatever comes of it.
     /// </summary>
     /// <exception cref="CommandException">The words of the engine's refusal.</exception>
     public async Task<T> RecordAsync<T>(string action, string target, object request, Func<Task<Result<T>>> act)
     {
+        var audit = Build().GetRequiredService<StaffAudit>();
+        var detail = JsonSerializer.SerializeToElement(new { request }, JsonSerializerOptions.Web);
+        var entry = await audit.BeginAsync(
+            Operator.Name,
+            action,
+            target,
+            detail,
+            traceId: null,
+            CancellationToken.None
+        );
         var outcome = "failed";
         try
         {
@@ -91,16 +101,8 @@ internal sealed class Invocation : IAsyncDisposable
         }
         finally
         {
-            await Build()
-                .GetRequiredService<StaffAudit>()
-                .WriteAsync(
-                    Operator.Name,
-                    action,
-                    target,
-                    JsonSerializer.SerializeToElement(new { outcome, request }, JsonSerializerOptions.Web),
-                    traceId: null,
-                    CancellationToken.None
-                );
+            var end = JsonSerializer.SerializeToElement(new { outcome }, JsonSerializerOptions.Web);
+            await audit.EndAsync(entry, end, CancellationToken.None);
         }
     }
 

@@ -48,7 +48,12 @@ internal sealed record Settings
         var settings = new Settings
         {
             Rows = rows,
-            Command = "dotnet run -c Release --project tests/TenantDocs.Benchmarks -- " + string.Join(' ', args),
+            Command =
+                (
+                    Environment.GetEnvironmentVariable("TENANTDOCS_BENCH_HOST") is null
+                        ? "dotnet run -c Release --project tests/TenantDocs.Benchmarks -- "
+                        : "deploy/dev bench "
+                ) + string.Join(' ', args),
         };
         for (var i = 0; i < args.Length; i++)
         {

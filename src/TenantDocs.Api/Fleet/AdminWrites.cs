@@ -5,8 +5,8 @@ using TenantDocs.Fleet;
 namespace TenantDocs.Api.Fleet;
 
 /// <summary>
-/// Around every unsafe call of the admin API: what was asked is recorded for the audit before it is answered, and an
-/// Idempotency-Key makes a repeated call get the first answer again.
+/// Around every unsafe call of the admin API: what is asked is recorded for the audit before it is done (what cannot be
+/// recorded is not done), and an Idempotency-Key makes a repeated call get the first answer again.
 /// </summary>
 internal sealed partial class AdminWrites(StaffAudit audit, AdminAnswers answers, ILogger<AdminWrites> logger)
     : IEndpointFilter
@@ -73,6 +73,7 @@ internal sealed partial class AdminWrites(StaffAudit audit, AdminAnswers answers
     )
     {
         var http = context.HttpContext;
+        var entry = await RecordAsync(http, body);
         object? result = null;
         try
         {
@@ -81,9 +82,9 @@ internal sealed partial class AdminWrites(StaffAudit audit, AdminAnswers answers
         }
         finally
         {
-            // Written also when the handler failed: what was done, was done.
+            // Also when the handler failed: what was done, was done.
             var status = (result as IStatusCodeHttpResult)?.StatusCode ?? StatusCodes.Status500InternalServerError;
-            await RecordAsync(http, body, status);
+            await EndAsync(entry, status);
         }
     }
 
@@ -106,39 +107,34 @@ internal sealed partial class AdminWrites(StaffAudit audit, AdminAnswers answers
         return fields.Finish() is { } faults ? Problems.Of(faults) : null;
     }
 
-    private async Task RecordAsync(HttpContext http, byte[] body, int status)
+    private Task<long> RecordAsync(HttpContext http, byte[] body)
     {
-        var actor = StaffRequest.Of(http).Caller.Actor;
-        var action = http.GetEndpoint()?.Metadata.GetMetadata<IEndpointNameMetadata>()?.EndpointName ?? "unknown";
-        var target = http.Request.Path.Value!["/admin/v1".Length..];
+        var endpoint = http.GetEndpoint()?.Metadata;
+        return audit.BeginAsync(
+            StaffRequest.Of(http).Caller.Actor,
+            endpoint?.GetMetadata<IEndpointNameMetadata>()?.EndpointName ?? "unknown",
+            http.Request.Path.Value!["/admin/v1".Length..],
+            AuditDetail.OfRequest(body, endpoint?.GetMetadata<TakesBody>()?.Shown),
+            RequestIds.TraceIdOf(http),
+            CancellationToken.None
+        );
+    }
+
+    private async Task EndAsync(long entry, int status)
+    {
         try
         {
-            var shown = http.GetEndpoint()?.Metadata.GetMetadata<TakesBody>()?.Shown;
-            await audit.WriteAsync(
-                actor,
-                action,
-                target,
-                AuditDetail.Of(body, shown, status),
-                RequestIds.TraceIdOf(http),
-                CancellationToken.None
-            );
+            await audit.EndAsync(entry, AuditDetail.OfOutcome(status), CancellationToken.None);
         }
         catch (Exception e)
         {
-            // What was done is done: the client gets its answer, and the log has the entry.
-            NotRecorded(logger, e, actor, action, target, status);
+            // What was done is done: the client gets its answer, and the log has the outcome.
+            NotRecorded(logger, e, entry, status);
         }
     }
 
-    [LoggerMessage(9004, LogLevel.Error, "The audit misses an entry: {Actor} called {Action} on {Target}: {Status}.")]
-    private static partial void NotRecorded(
-        ILogger logger,
-        Exception exception,
-        string actor,
-        string action,
-        string target,
-        int status
-    );
+    [LoggerMessage(9004, LogLevel.Error, "Entry {Entry} of the audit misses its outcome: {Status}.")]
+    private static partial void NotRecorded(ILogger logger, Exception exception, long entry, int status);
 
     private static async Task<byte[]?> BufferAsync(HttpContext http)
     {

@@ -7,9 +7,10 @@ namespace TenantDocs.Api.Fleet;
 /// <summary>What the audit keeps of a call: how it ended, and of its body the fields that its endpoint names and shows.</summary>
 internal static class AuditDetail
 {
-    public static JsonElement Of(ReadOnlySpan<byte> body, IReadOnlySet<string>? shown, int status)
+    /// <summary>What was asked; an empty object when nothing of it is shown.</summary>
+    public static JsonElement OfRequest(ReadOnlySpan<byte> body, IReadOnlySet<string>? shown)
     {
-        var detail = new JsonObject { ["status"] = status };
+        var detail = new JsonObject();
         if (shown is not null && RequestOf(body, shown) is { } request)
         {
             detail["request"] = request;
@@ -17,6 +18,10 @@ internal static class AuditDetail
 
         return JsonSerializer.SerializeToElement(detail);
     }
+
+    /// <summary>How it was answered.</summary>
+    public static JsonElement OfOutcome(int status) =>
+        JsonSerializer.SerializeToElement(new JsonObject { ["status"] = status });
 
     // A field that the endpoint does not have is not kept: it may be a misspelt one that holds a secret.
     private static JsonObject? RequestOf(ReadOnlySpan<byte> body, IReadOnlySet<string> shown)

@@ -15,8 +15,11 @@ public sealed class CatalogOptions
     /// </summary>
     public string? RoleSecret { get; set; }
 
-    /// <summary>How long a cached route is believed while the catalog's notifications arrive. Default 30 s.</summary>
-    public TimeSpan RouteLifetime { get; set; } = TimeSpan.FromSeconds(30);
+    /// <summary>
+    /// How long a cached route or API key is believed while the catalog's notifications arrive (their connection is probed
+    /// every second). Default 5 minutes: with ten thousand tenants in use, 30 s made every third request read the catalog.
+    /// </summary>
+    public TimeSpan RouteLifetime { get; set; } = TimeSpan.FromMinutes(5);
 
     /// <summary>How long it is believed while they do not. Default 1 s: a change is effective on every node within 2 s.</summary>
     public TimeSpan RouteLifetimeWithoutNotifications { get; set; } = TimeSpan.FromSeconds(1);

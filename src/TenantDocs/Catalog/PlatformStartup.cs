@@ -90,7 +90,7 @@ public sealed partial class PlatformStartup(
         {
             try
             {
-                await PrepareAsync(server, cancellationToken);
+                await PrepareAsync(server, Task.CompletedTask, null, cancellationToken);
                 servers.Admit(server.Name);
             }
             catch (Exception e) when (e is not OperationCanceledException)
@@ -103,34 +103,58 @@ public sealed partial class PlatformStartup(
     // One server that cannot be used must not keep the tenants of the others from being served; when none can, nobody is served.
     private async Task PrepareAsync(CancellationToken cancellationToken)
     {
-        Exception? fault = null;
-        var ready = 0;
+        // All at once, but named in their order: of two names for one cluster the first is kept.
+        Task named = Task.CompletedTask;
+        var all = new List<Task<Exception?>>();
         foreach (var server in servers.All)
         {
-            try
-            {
-                await PrepareAsync(server, cancellationToken);
-                servers.Admit(server.Name);
-                ready++;
-            }
-            catch (Exception e) when (e is NpgsqlException or MigrationException or TimeoutException)
-            {
-                // Requests are not sent to what was not found safe; PrepareWithheldAsync looks again.
-                servers.Withhold(server.Name);
-                ServerUnavailable(logger, e, server.Name);
-                fault ??= e;
-            }
+            var turn = new TaskCompletionSource();
+            all.Add(TryPrepareAsync(server, named, turn, cancellationToken));
+            named = turn.Task;
         }
 
-        if (ready == 0 && fault is not null)
+        var faults = await Task.WhenAll(all);
+        if (faults.Length > 0 && !faults.Contains(null))
         {
-            ExceptionDispatchInfo.Throw(fault);
+            ExceptionDispatchInfo.Throw(faults[0]!);
         }
     }
 
-    private async Task PrepareAsync(Server server, CancellationToken cancellationToken)
+    private async Task<Exception?> TryPrepareAsync(
+        Server server,
+        Task before,
+        TaskCompletionSource named,
+        CancellationToken cancellationToken
+    )
+    {
+        try
+        {
+            await PrepareAsync(server, before, named, cancellationToken);
+            servers.Admit(server.Name);
+            return null;
+        }
+        catch (Exception e) when (e is NpgsqlException or MigrationException or TimeoutException)
+        {
+            // Requests are not sent to what was not found safe; PrepareWithheldAsync looks again.
+            servers.Withhold(server.Name);
+            ServerUnavailable(logger, e, server.Name);
+            return e;
+        }
+        finally
+        {
+            named.TrySetResult();
+        }
+    }
+
+    private async Task PrepareAsync(
+        Server server,
+        Task before,
+        TaskCompletionSource? named,
+        CancellationToken cancellationToken
+    )
     {
         var found = await bootstrap.IdentifyAsync(server.Name, cancellationToken);
+        await before;
         if (!await register.TryRecordClusterAsync(server.Name, found.Cluster, cancellationToken))
         {
             throw new MigrationException(
@@ -138,9 +162,12 @@ public sealed partial class PlatformStartup(
             );
         }
 
+        named?.TrySetResult();
         await bootstrap.PrepareAsync(server.Name, cancellationToken);
-        await selfTest.EnsureAsync(server.Name, names.SharedDatabase, cancellationToken);
-        await selfTest.EnsureAsync(server.Name, names.SchemaDatabase, cancellationToken);
+        await Task.WhenAll(
+            selfTest.EnsureAsync(server.Name, names.SharedDatabase, cancellationToken),
+            selfTest.EnsureAsync(server.Name, names.SchemaDatabase, cancellationToken)
+        );
         if (PostgresVersions.KnownFault(found.Version) is { } known)
         {
             ServerHasFault(logger, server.Name, known);

@@ -52,19 +52,11 @@ public sealed class ServerBootstrap(
             cancellationToken
         );
         await ExecuteAsync(connection, RolesSql(known), cancellationToken);
-        await PrepareDatabaseAsync(
-            connection,
-            server,
-            names.SharedDatabase,
-            DatabaseNames.SharedSchema,
-            cancellationToken
-        );
-        await PrepareDatabaseAsync(
-            connection,
-            server,
-            names.SchemaDatabase,
-            DatabaseNames.TemplateSchema,
-            cancellationToken
+        await CreateDatabaseAsync(connection, names.SharedDatabase, cancellationToken);
+        await CreateDatabaseAsync(connection, names.SchemaDatabase, cancellationToken);
+        await Task.WhenAll(
+            MigrateAsync(server, names.SharedDatabase, DatabaseNames.SharedSchema, cancellationToken),
+            MigrateAsync(server, names.SchemaDatabase, DatabaseNames.TemplateSchema, cancellationToken)
         );
         await PrepareTemplateAsync(connection, server, cancellationToken);
     }
@@ -110,18 +102,6 @@ public sealed class ServerBootstrap(
         var settings = new NpgsqlConnectionStringBuilder(servers[server].ConnectionString);
         var database = new PgIdentifier(settings.Database is { Length: > 0 } name ? name : "postgres");
         return servers.OpenAsync(server, database, SessionRole.Admin, cancellationToken);
-    }
-
-    private async Task PrepareDatabaseAsync(
-        NpgsqlConnection admin,
-        string server,
-        PgIdentifier database,
-        PgIdentifier schema,
-        CancellationToken cancellationToken
-    )
-    {
-        await CreateDatabaseAsync(admin, database, cancellationToken);
-        await MigrateAsync(server, database, schema, cancellationToken);
     }
 
     // The template must have no session, or CREATE DATABASE waits 5 s and fails; so it is opened only when it is behind,

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Isolation;
 
@@ -10,7 +11,7 @@ namespace TenantDocs.Fleet;
 /// <param name="Actor">Who.</param>
 /// <param name="Action">What.</param>
 /// <param name="Target">To what.</param>
-/// <param name="Detail">With what, without secrets, and how it ended.</param>
+/// <param name="Detail">With what, without secrets, and how it ended; without that while it runs, and when its process died.</param>
 /// <param name="TraceId">The request.</param>
 public sealed record StaffAction(
     long Seq,
@@ -22,11 +23,30 @@ public sealed record StaffAction(
     string? TraceId
 );
 
-/// <summary>What staff did, in order. Rows are only added.</summary>
+/// <summary>What staff did, in order. Rows are only added; each gets its outcome once.</summary>
 public sealed class StaffAudit(CatalogDatabase catalog, TimeProvider time)
 {
-    /// <summary>Records an action.</summary>
-    public async Task WriteAsync(
+    private const string BeginSql =
+        "INSERT INTO staff_audit (at, actor, action, target, detail, trace_id) VALUES ($1, $2, $3, $4, $5, $6) RETURNING seq";
+
+    // The outcome waits for no disk: should the catalog's server crash in this moment, the entry itself is there.
+    private const string EndSql = """
+        UPDATE staff_audit SET detail = detail || $2::jsonb
+         WHERE seq = $1 AND NOT jsonb_exists_any(detail, ARRAY(SELECT jsonb_object_keys($2::jsonb)))
+        """;
+
+    /// <summary>
+    /// Records an action before it is done: when this returns, the entry is durable. One that never gets an outcome was
+    /// interrupted, and what became of it is to be looked up. An action that cannot be recorded must not be done.
+    /// </summary>
+    /// <param name="actor">Who.</param>
+    /// <param name="action">What.</param>
+    /// <param name="target">To what.</param>
+    /// <param name="detail">An object without secrets and without the outcome.</param>
+    /// <param name="traceId">The request.</param>
+    /// <param name="cancellationToken">Nothing is recorded then.</param>
+    /// <returns>For <see cref="EndAsync"/>.</returns>
+    public async Task<long> BeginAsync(
         string actor,
         string action,
         string target,
@@ -35,16 +55,29 @@ public sealed class StaffAudit(CatalogDatabase catalog, TimeProvider time)
         CancellationToken cancellationToken
     )
     {
-        await using var command = catalog.Source.CreateCommand(
-            "INSERT INTO staff_audit (at, actor, action, target, detail, trace_id) VALUES ($1, $2, $3, $4, $5, $6)"
-        );
+        await using var command = catalog.Source.CreateCommand(BeginSql);
         command.Parameters.Add(SqlValue.Of(time.GetUtcNow()));
         command.Parameters.Add(SqlValue.Of(actor));
         command.Parameters.Add(SqlValue.Of(action));
         command.Parameters.Add(SqlValue.Of(target));
         command.Parameters.Add(SqlValue.Json(detail.GetRawText()));
         command.Parameters.Add(SqlValue.Of(traceId));
-        await command.ExecuteNonQueryAsync(cancellationToken);
+        return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
+    /// <summary>Adds how an action ended to its entry; a second outcome changes nothing.</summary>
+    /// <param name="entry">From <see cref="BeginAsync"/>.</param>
+    /// <param name="outcome">An object whose members the entry does not have yet.</param>
+    /// <param name="cancellationToken">The entry then stays without an outcome.</param>
+    public async Task EndAsync(long entry, JsonElement outcome, CancellationToken cancellationToken)
+    {
+        await using var connection = await catalog.Source.OpenConnectionAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection);
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT set_config('synchronous_commit', 'off', true)"));
+        batch.BatchCommands.Add(
+            new NpgsqlBatchCommand(EndSql) { Parameters = { SqlValue.Of(entry), SqlValue.Json(outcome.GetRawText()) } }
+        );
+        await batch.ExecuteNonQueryAsync(cancellationToken);
     }
 
     /// <summary>Actions, newest first, older than <paramref name="before"/>.</summary>

@@ -92,6 +92,12 @@ internal sealed class ActivateStep(MoveTools tools) : MoveStep(tools)
             await Tools.Fence.AlignAsync(tenant, cancellationToken);
         }
 
+        if (leg.UnderFence)
+        {
+            // Not earlier: writes were held.
+            await Tools.Target.AnalyzeAsync(leg.Target, cancellationToken);
+        }
+
         return StepOutcome.Done;
     }
 }

@@ -138,6 +138,7 @@ internal sealed class CopyStep(MoveTools tools) : MoveStep(tools)
         await Tools.ReachAsync("Copied", cancellationToken);
         // Its stream begins at the marker; nothing of what came before it was lost, nothing is copied twice.
         run.Follow(start);
+        await Tools.Target.AnalyzeAsync(leg.Target, cancellationToken);
         return StepOutcome.Done;
     }
 }

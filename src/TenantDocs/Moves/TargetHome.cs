@@ -46,6 +46,35 @@ internal sealed class TargetHome(OperatorConnections operators, TenantHomes home
         await batch.ExecuteNonQueryAsync(cancellationToken);
     }
 
+    /// <summary>
+    /// Gathers the planner's statistics of a home that is the tenant's own: they do not come with the rows, and autovacuum would
+    /// leave the first minute after the switch to plans for empty tables. Shared tables have theirs.
+    /// </summary>
+    public async Task AnalyzeAsync(Placement home, CancellationToken cancellationToken)
+    {
+        if (home.Isolation is IsolationModel.Shared)
+        {
+            return;
+        }
+
+        await using var connection = await operators.OpenAsync(
+            home.Server,
+            home.Database,
+            SessionRole.Admin,
+            cancellationToken
+        );
+        var tables = await TenantTables.ListAsync(connection, home.Schema, cancellationToken);
+        await using var batch = new NpgsqlBatch(connection) { Timeout = 0 };
+        batch.BatchCommands.Add(
+            new NpgsqlBatchCommand("SELECT set_config('role', $1, true)")
+            {
+                Parameters = { SqlValue.Of(DatabaseNames.OwnerRole.Name) },
+            }
+        );
+        batch.BatchCommands.Add(new NpgsqlBatchCommand($"ANALYZE {string.Join(", ", tables.Select(t => t.Quoted))}"));
+        await batch.ExecuteNonQueryAsync(cancellationToken);
+    }
+
     /// <summary>Removes the tenant's rows from it, so that a copy can begin again.</summary>
     public async Task EmptyAsync(
         MoveConnections connections,

@@ -69,7 +69,7 @@ internal sealed partial class ProvisioningSchedule(
                     continue;
                 }
 
-                await fence.CatchUpAsync(stoppingToken);
+                await fence.CatchUpAsync(options.Value.FenceTimeout * 2, stoppingToken);
                 if (time.GetElapsedTime(lastPurge) >= options.Value.PurgeInterval)
                 {
                     lastPurge = time.GetTimestamp();

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -14,6 +13,7 @@ namespace TenantDocs.Provisioning;
 /// </summary>
 public sealed partial class TenantFence(
     OperatorConnections connections,
+    CatalogDatabase database,
     TenantCatalog catalog,
     IOptions<ProvisioningOptions> options,
     TimeProvider time,
@@ -22,10 +22,26 @@ public sealed partial class TenantFence(
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(50);
 
-    private readonly ConcurrentDictionary<TenantId, byte> _behind = new();
+    /// <summary>
+    /// The end of a statement that changes a tenant's condition, whose table <c>changed</c> has its id and version: notes that
+    /// the fence is behind. Returns a row for each.
+    /// </summary>
+    internal const string MarkSql = """
+        INSERT INTO fences_behind AS b (tenant_id, version, tried_at) SELECT id, version, now() FROM changed
+        ON CONFLICT (tenant_id) DO UPDATE SET version = greatest(b.version, EXCLUDED.version), tried_at = now()
+        RETURNING 1
+        """;
 
-    /// <summary>Tenants whose fence could not be aligned yet from this process.</summary>
-    internal IReadOnlyCollection<TenantId> Behind => [.. _behind.Keys];
+    private const string MarkOneSql = "WITH changed AS (SELECT id, version FROM tenants WHERE id = $1) " + MarkSql;
+
+    private const string UnmarkSql = "DELETE FROM fences_behind WHERE tenant_id = $1 AND version <= $2";
+
+    // Each turn begins with those that were not tried for the longest time: a server that is away holds up nobody for ever.
+    private const string BehindSql = """
+        SELECT tenant_id FROM fences_behind WHERE tried_at <= now() - make_interval(secs => $1) ORDER BY tried_at LIMIT $2
+        """;
+
+    private const int MostAtOnce = 20;
 
     /// <summary>What the fence lets in while the catalog says this.</summary>
     public static AccessMode AccessFor(Tenant tenant) =>
@@ -50,6 +66,7 @@ public sealed partial class TenantFence(
     {
         if (tenant.SchemaVersion == 0)
         {
+            await UnmarkAsync(tenant.Id, tenant.Version, cancellationToken);
             return true;
         }
 
@@ -58,14 +75,14 @@ public sealed partial class TenantFence(
         {
             if (await TryPlaceAsync(tenant, cancellationToken) is var placed && placed is Placed.Unreachable)
             {
-                _behind[tenant.Id] = 0;
+                await MarkAsync(tenant.Id, cancellationToken);
                 return false;
             }
 
             var newest = await catalog.FindAsync(tenant.Id, cancellationToken);
             if (newest is null || (placed is Placed.Yes && IsSame(newest, tenant)))
             {
-                _behind.TryRemove(tenant.Id, out _);
+                await UnmarkAsync(tenant.Id, newest?.Version ?? tenant.Version, cancellationToken);
                 return true;
             }
 
@@ -74,7 +91,7 @@ public sealed partial class TenantFence(
                 // A move is in its last milliseconds: its end brings the newer epoch into the catalog.
                 if (time.GetElapsedTime(start) > options.Value.FenceTimeout)
                 {
-                    _behind[tenant.Id] = 0;
+                    await MarkAsync(tenant.Id, cancellationToken);
                     return false;
                 }
 
@@ -85,10 +102,12 @@ public sealed partial class TenantFence(
         }
     }
 
-    /// <summary>Tries again what could not be aligned.</summary>
-    internal async Task CatchUpAsync(CancellationToken cancellationToken)
+    /// <summary>Tries again what is not aligned, of whatever process: it may have died, or its server may have been away.</summary>
+    /// <param name="age">Leaves alone what was tried since: somebody may be about it.</param>
+    /// <param name="cancellationToken">Ends between two tenants.</param>
+    internal async Task CatchUpAsync(TimeSpan age, CancellationToken cancellationToken)
     {
-        foreach (var id in Behind)
+        foreach (var id in await BehindAsync(age, cancellationToken))
         {
             if (await catalog.FindAsync(id, cancellationToken) is { Status: not TenantStatus.Purged } tenant)
             {
@@ -96,9 +115,40 @@ public sealed partial class TenantFence(
             }
             else
             {
-                _behind.TryRemove(id, out _);
+                await UnmarkAsync(id, long.MaxValue, cancellationToken);
             }
         }
+    }
+
+    /// <summary>Some tenants whose fence is behind, those first that were not tried for the longest time.</summary>
+    internal async Task<IReadOnlyList<TenantId>> BehindAsync(TimeSpan age, CancellationToken cancellationToken)
+    {
+        await using var command = database.Source.CreateCommand(BehindSql);
+        command.Parameters.Add(new NpgsqlParameter<double> { TypedValue = age.TotalSeconds });
+        command.Parameters.Add(SqlValue.Of(MostAtOnce));
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var behind = new List<TenantId>();
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            behind.Add(new TenantId(reader.GetGuid(0)));
+        }
+
+        return behind;
+    }
+
+    private async Task MarkAsync(TenantId tenant, CancellationToken cancellationToken)
+    {
+        await using var command = database.Source.CreateCommand(MarkOneSql);
+        command.Parameters.Add(SqlValue.Of(tenant.Value));
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private async Task UnmarkAsync(TenantId tenant, long version, CancellationToken cancellationToken)
+    {
+        await using var command = database.Source.CreateCommand(UnmarkSql);
+        command.Parameters.Add(SqlValue.Of(tenant.Value));
+        command.Parameters.Add(SqlValue.Of(version));
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     /// <summary>The call that creates or changes a fence; its transaction waits for the tenant's running writes.</summary>

@@ -23,6 +23,7 @@ public sealed class TenantLifecycle(
 )
 {
     private const string NotAsJudged = "TD026";
+    private const string Newer = "version = version + 1, updated_at = now() WHERE id = $1 AND version = $2";
 
     /// <summary>404 of the admin API.</summary>
     public static Error NoSuchTenant { get; } =
@@ -101,8 +102,9 @@ public sealed class TenantLifecycle(
         var changed =
             language is null || language == tenant.Language || tenant.SchemaVersion == 0
                 ? await TryChangeAsync(
+                    "UPDATE tenants SET name = coalesce($3, name), language = coalesce($4, language), "
+                        + $"{Newer} RETURNING 1",
                     tenant,
-                    "name = coalesce($3, name), language = coalesce($4, language)",
                     [SqlValue.Of(name), SqlValue.Of(language)],
                     cancellationToken
                 )
@@ -166,7 +168,9 @@ public sealed class TenantLifecycle(
                 return Refused(tenant, refusal);
             }
 
-            if (await TryChangeAsync(tenant, change, parameters, cancellationToken))
+            var marked =
+                $"WITH changed AS (UPDATE tenants SET {change}, {Newer} RETURNING id, version) {TenantFence.MarkSql}";
+            if (await TryChangeAsync(marked, tenant, parameters, cancellationToken))
             {
                 // This node needs no notification; the others get theirs by the trigger.
                 routes.Forget(tenant.Id);
@@ -212,15 +216,13 @@ public sealed class TenantLifecycle(
 
     // Only while the tenant is still what was judged: somebody else's change is judged again.
     private async Task<bool> TryChangeAsync(
-        Tenant tenant,
         string change,
+        Tenant tenant,
         NpgsqlParameter[] parameters,
         CancellationToken cancellationToken
     )
     {
-        await using var command = database.Source.CreateCommand(
-            $"UPDATE tenants SET {change}, version = version + 1, updated_at = now() WHERE id = $1 AND version = $2"
-        );
+        await using var command = database.Source.CreateCommand(change);
         command.Parameters.Add(SqlValue.Of(tenant.Id.Value));
         command.Parameters.Add(SqlValue.Of(tenant.Version));
         foreach (var parameter in parameters)
@@ -228,6 +230,6 @@ public sealed class TenantLifecycle(
             command.Parameters.Add(parameter.Clone());
         }
 
-        return await command.ExecuteNonQueryAsync(cancellationToken) == 1;
+        return await command.ExecuteScalarAsync(cancellationToken) is not null;
     }
 }

@@ -26,8 +26,11 @@ internal sealed class ChildProcess : IDisposable
     /// <summary>This program.</summary>
     public static string Self => typeof(ChildProcess).Assembly.Location;
 
-    /// <summary>The product's host, beside this program.</summary>
-    public static string Api => Path.Combine(AppContext.BaseDirectory, "TenantDocs.Api.dll");
+    /// <summary>The product's host: as published where <c>deploy/dev bench</c> says so, else the one beside this program.</summary>
+    public static string Api =>
+        Environment.GetEnvironmentVariable("TENANTDOCS_BENCH_HOST") is { Length: > 0 } published
+            ? published
+            : Path.Combine(AppContext.BaseDirectory, "TenantDocs.Api.dll");
 
     public int Id => _process.Id;
 

@@ -155,6 +155,30 @@ public sealed class ContentTests(PostgresFixture postgres) : MoveSetting(postgre
         );
     }
 
+    [Theory]
+    [InlineData(IsolationModel.Schema)]
+    [InlineData(IsolationModel.Database)]
+    public async Task The_planner_knows_a_home_of_its_own_when_the_tenant_is_served_there(IsolationModel model)
+    {
+        var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
+
+        Succeeded(await MoveAsync(tenant, new MoveRequest { Isolation = model, Server = Second }));
+
+        // By an ANALYZE, not by autovacuum, which comes within a minute and is counted by itself.
+        var moved = (await TenantAsync(tenant.Id)).Placement;
+        const string analyzed =
+            "SELECT relname FROM pg_stat_all_tables WHERE last_analyze IS NOT NULL AND schemaname = ";
+        var all = await ListAsync(
+            Second,
+            moved.Database.Name,
+            $"SELECT tablename FROM pg_tables WHERE schemaname = '{moved.Schema.Name}' ORDER BY 1"
+        );
+        Assert.NotEmpty(all);
+        Assert.Equal(all, await ListAsync(Second, moved.Database.Name, $"{analyzed} '{moved.Schema.Name}' ORDER BY 1"));
+        // The control: where nobody analyzed, nothing says so.
+        Assert.Empty(await ListAsync(First, tenant.Placement.Database.Name, $"{analyzed} 'shared'"));
+    }
+
     [Fact]
     public async Task A_tenant_table_that_nobody_thought_of_moves_too()
     {

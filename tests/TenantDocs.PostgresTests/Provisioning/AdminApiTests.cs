@@ -149,6 +149,31 @@ public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task What_cannot_be_recorded_is_not_done()
+    {
+        await CreateAsync("acme", "shared");
+        await RunAsync("ALTER TABLE staff_audit RENAME TO elsewhere");
+
+        var refused = await SendAsync(HttpMethod.Post, "tenants/acme/suspend", new { reason = "unpaid" });
+
+        Assert.False(refused.IsSuccessStatusCode);
+        Assert.Equal("active", await StatusAsync("acme"));
+        await RunAsync("ALTER TABLE elsewhere RENAME TO staff_audit");
+        // The control.
+        await SendAsync(HttpMethod.Post, "tenants/acme/suspend", new { reason = "unpaid" });
+        Assert.Equal("suspended", await StatusAsync("acme"));
+
+        async Task RunAsync(string sql)
+        {
+            await using var command = _factory.Services.GetRequiredService<CatalogDatabase>().Source.CreateCommand(sql);
+            await command.ExecuteNonQueryAsync(Cancellation);
+        }
+
+        async Task<string?> StatusAsync(string slug) =>
+            (await (await SendAsync(HttpMethod.Get, $"tenants/{slug}")).JsonAsync()).GetProperty("status").GetString();
+    }
+
+    [Fact]
     public async Task What_staff_does_is_audited_without_secrets()
     {
         await CreateAsync("acme", "shared");
@@ -168,6 +193,10 @@ public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
         );
         Assert.Contains("unpaid", text, StringComparison.Ordinal);
         Assert.DoesNotContain("hush", text, StringComparison.Ordinal);
+        Assert.All(
+            audit.GetProperty("items").EnumerateArray(),
+            a => Assert.True(a.GetProperty("detail").TryGetProperty("status", out _))
+        );
     }
 
     [Fact]

@@ -35,6 +35,8 @@ public sealed class UnreachableTests(PostgresFixture postgres) : IAsyncLifetime
 
     private TenantLifecycle Lifecycle => _platform.Get<TenantLifecycle>();
 
+    private Task<IReadOnlyList<TenantId>> BehindAsync() => Fence.BehindAsync(TimeSpan.Zero, Never);
+
     private TenantFence Fence => _platform.Get<TenantFence>();
 
     [Theory]
@@ -51,7 +53,7 @@ public sealed class UnreachableTests(PostgresFixture postgres) : IAsyncLifetime
         Assert.Equal("readOnly", await AccessAsync(tenant));
         await Lifecycle.ResumeAsync(tenant.Slug, Never);
         Assert.Equal("readWrite", await AccessAsync(tenant));
-        Assert.Empty(Fence.Behind);
+        Assert.Empty(await BehindAsync());
 
         var reachable = _platform.Servers["local-1"];
         using (var silent = new SilentServer())
@@ -70,18 +72,47 @@ public sealed class UnreachableTests(PostgresFixture postgres) : IAsyncLifetime
             Assert.InRange(Stopwatch.GetElapsedTime(start), TimeSpan.Zero, TimeSpan.FromSeconds(12));
             Assert.Equal(TenantStatus.Suspended, suspended.Value.Status);
             Assert.Equal(TenantStatus.PendingDeletion, (await Lifecycle.DeleteAsync(tenant.Slug, Never)).Value.Status);
-            Assert.Equal([tenant.Id], Fence.Behind);
+            Assert.Equal([tenant.Id], await BehindAsync());
         }
 
         // The catalog refuses already; the fence is still as it was, until its server answers again.
         _platform.Servers.Register(reachable);
         Assert.Equal("readWrite", await AccessAsync(tenant));
-        await Fence.CatchUpAsync(Never);
-        Assert.Empty(Fence.Behind);
+        await Fence.CatchUpAsync(TimeSpan.Zero, Never);
+        Assert.Empty(await BehindAsync());
         Assert.Equal("offline", await AccessAsync(tenant));
         await Lifecycle.UndeleteAsync(tenant.Slug, Never);
         await Lifecycle.ResumeAsync(tenant.Slug, Never);
         Assert.Equal(1, await Homes.WriteAsync(_platform, tenant));
+    }
+
+    [Fact]
+    public async Task A_change_whose_host_died_before_the_fence_was_placed_is_finished_by_another()
+    {
+        var tenant = await _platform.NewTenantAsync(IsolationModel.Database);
+        var other = await _platform.NewTenantAsync(IsolationModel.Shared);
+        // As a host leaves it that is killed between the two: the catalog's change is there, with its mark.
+        await using (
+            var command = _platform.Catalog.Source.CreateCommand(
+                "WITH changed AS (UPDATE tenants SET status = 'suspended', version = version + 1 WHERE id = $1 RETURNING id, version) "
+                    + TenantFence.MarkSql
+            )
+        )
+        {
+            command.Parameters.Add(SqlValue.Of(tenant.Id.Value));
+            Assert.NotNull(await command.ExecuteScalarAsync(Never));
+        }
+
+        Assert.Equal("readWrite", await AccessAsync(tenant));
+        // One that somebody may be about is left alone.
+        await Fence.CatchUpAsync(TimeSpan.FromHours(1), Never);
+        Assert.Equal("readWrite", await AccessAsync(tenant));
+
+        await Fence.CatchUpAsync(TimeSpan.Zero, Never);
+
+        Assert.Equal("readOnly", await AccessAsync(tenant));
+        Assert.Empty(await BehindAsync());
+        Assert.Equal("readWrite", await AccessAsync(other));
     }
 
     [Theory]
@@ -94,14 +125,14 @@ public sealed class UnreachableTests(PostgresFixture postgres) : IAsyncLifetime
 
         Assert.Equal(TenantStatus.PendingDeletion, (await Lifecycle.DeleteAsync(failed.Slug, Never)).Value.Status);
 
-        Assert.Empty(Fence.Behind);
+        Assert.Empty(await BehindAsync());
         if (model is not IsolationModel.Database)
         {
             Assert.Null(await AccessAsync(failed));
         }
 
         Assert.Equal(TenantStatus.Failed, (await Lifecycle.UndeleteAsync(failed.Slug, Never)).Value.Status);
-        Assert.Empty(Fence.Behind);
+        Assert.Empty(await BehindAsync());
         // The control: one that has a home gets its fence changed.
         var made = await _platform.NewTenantAsync(model);
         await Lifecycle.DeleteAsync(made.Slug, Never);
