@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Security.Cryptography;
 using Npgsql;
 using TenantDocs.Catalog;
@@ -22,12 +23,19 @@ public sealed record TableVerification(string Name, long Rows, string SourceHash
 
 /// <summary>
 /// Proves that both sides hold the same rows. A row's hash is SHA-256 of its text form; rows fall into 256 chunks by
-/// their key; a chunk's hash covers its rows in order of key, the table's hash its chunks. Only chunks that differ are
-/// looked into, to name the keys.
+/// their key; a chunk's hash is the sum of its rows' hashes modulo 2^256, so that no order has to be the same on both
+/// sides; the table's hash is SHA-256 over its chunks. Only chunks that differ are looked into, to name the keys.
 /// </summary>
+/// <remarks>
+/// The sum is AdHash (Bellare, Micciancio: A New Paradigm for Collision-free Hashing, EUROCRYPT 1997). Rows are read piece by
+/// piece through a cursor: nothing is kept but the chunks, and between the pieces other tenants get their turn.
+/// </remarks>
 internal static class ContentVerifier
 {
     private const int MaxDifferences = 20;
+    private const int MostRows = 2048;
+    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan Slow = TimeSpan.FromMilliseconds(40);
 
     /// <summary>Compares every table, and looks for rows of other tenants where there must be none.</summary>
     /// <param name="source">A connection inside the source's snapshot.</param>
@@ -36,7 +44,8 @@ internal static class ContentVerifier
     /// <param name="targetTables">Its tables.</param>
     /// <param name="tenant">Whose rows.</param>
     /// <param name="exclusive">True when the target is the tenant's alone.</param>
-    /// <param name="report">Called after each table with how many were compared.</param>
+    /// <param name="pacer">Lets the work rest; null where it must not.</param>
+    /// <param name="report">Called now and then with the source's rows read so far.</param>
     /// <param name="cancellationToken">Stops.</param>
     public static async Task<IReadOnlyList<TableVerification>> CompareAsync(
         NpgsqlConnection source,
@@ -45,11 +54,13 @@ internal static class ContentVerifier
         IReadOnlyList<MoveTable> targetTables,
         TenantId tenant,
         bool exclusive,
-        Func<int, Task> report,
+        SourcePacer? pacer,
+        Func<long, Task> report,
         CancellationToken cancellationToken
     )
     {
         var compared = new List<TableVerification>();
+        var rows = 0L;
         foreach (var table in sourceTables)
         {
             // The column list is the source's on both sides: by name, in one order.
@@ -57,10 +68,12 @@ internal static class ContentVerifier
             {
                 Columns = table.Columns,
             };
+            var before = rows;
             var (left, right) = await BothAsync(
-                ReadAsync(source, table, tenant, cancellationToken),
-                ReadAsync(target, other, tenant, cancellationToken)
+                ReadAsync(source, table, tenant, pacer, read => report(before + read), cancellationToken),
+                ReadAsync(target, other, tenant, pacer, _ => Task.CompletedTask, cancellationToken)
             );
+            rows += left.Rows;
             var differences = left.DifferingChunks(right);
             var keys =
                 differences.Count == 0
@@ -74,7 +87,6 @@ internal static class ContentVerifier
             compared.Add(
                 new TableVerification(table.Name.Name, left.Rows, left.Hash, right.Hash) { Differences = keys }
             );
-            await report(compared.Count);
         }
 
         return compared;
@@ -90,27 +102,71 @@ internal static class ContentVerifier
         NpgsqlConnection connection,
         MoveTable table,
         TenantId tenant,
+        SourcePacer? pacer,
+        Func<long, Task> report,
         CancellationToken cancellationToken
     )
     {
-        await using var command = new NpgsqlCommand(
+        // DECLARE takes no parameters; a tenant id holds hexadecimal digits and hyphens only. All rows are read, so the plan
+        // for all is wanted, not the one for the first few that cursors get.
+        await ExecuteAsync(
+            connection,
             $"""
-            SELECT r.chunk, count(*), sha256(string_agg(r.hash, ''::bytea ORDER BY r.key COLLATE "C"))
-              FROM ({RowsSql(table)} WHERE t.tenant_id = $1) AS r
-             GROUP BY r.chunk
-             ORDER BY r.chunk
+            SET LOCAL cursor_tuple_fraction = 1;
+            DECLARE content NO SCROLL CURSOR FOR
+            SELECT r.chunk, r.hash FROM ({RowsSql(table)} WHERE t.tenant_id = '{tenant}') AS r
             """,
-            connection
+            cancellationToken
         );
-        command.Parameters.Add(SqlValue.Of(tenant.Value));
-        var chunks = new SortedDictionary<int, (long Rows, byte[] Hash)>();
-        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
-        while (await reader.ReadAsync(cancellationToken))
+        var content = new TableContent();
+        var (size, got) = (64, 64);
+        while (got == size)
         {
-            chunks.Add(reader.GetInt32(0), (reader.GetInt64(1), reader.GetFieldValue<byte[]>(2)));
+            var since = Stopwatch.GetTimestamp();
+            got = await FetchAsync(connection, size, content, cancellationToken);
+            var took = Stopwatch.GetElapsedTime(since);
+            await report(content.Rows);
+            if (pacer is not null)
+            {
+                await pacer.RestAsync(since, cancellationToken);
+            }
+
+            // Large documents come few at a time, so that a piece is neither a burden nor a mere round trip.
+            if (got == size && (took < Quick || took > Slow))
+            {
+                size = got = Math.Clamp(took < Quick ? size * 2 : size / 2, 1, MostRows);
+            }
         }
 
-        return new TableContent(chunks);
+        await ExecuteAsync(connection, "CLOSE content", cancellationToken);
+        return content;
+    }
+
+    private static async Task<int> FetchAsync(
+        NpgsqlConnection connection,
+        int size,
+        TableContent content,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = new NpgsqlCommand($"FETCH {size} FROM content", connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var hash = new byte[SHA256.HashSizeInBytes];
+        var got = 0;
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            reader.GetBytes(1, 0, hash, 0, hash.Length);
+            content.Add(reader.GetInt32(0), hash);
+            got++;
+        }
+
+        return got;
+    }
+
+    private static async Task ExecuteAsync(NpgsqlConnection connection, string sql, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(sql, connection);
+        await command.ExecuteNonQueryAsync(cancellationToken);
     }
 
     private static async Task<List<string>> NameAsync(
@@ -204,39 +260,73 @@ internal static class ContentVerifier
 }
 
 /// <summary>The chunk hashes of one table on one side.</summary>
-internal sealed class TableContent(IReadOnlyDictionary<int, (long Rows, byte[] Hash)> chunks)
+internal sealed class TableContent
 {
-    public long Rows { get; } = chunks.Values.Sum(c => c.Rows);
+    private const int Chunks = 256;
+    private readonly Chunk[] _chunks = [.. Enumerable.Range(0, Chunks).Select(_ => new Chunk())];
 
-    public string Hash { get; } = Root(chunks);
+    /// <summary>Rows so far.</summary>
+    public long Rows { get; private set; }
 
-    public IReadOnlyList<int> DifferingChunks(TableContent other) =>
-        [
-            .. chunks
-                .Keys.Union(other.Chunks.Keys)
-                .Where(c =>
-                    !chunks.TryGetValue(c, out var left)
-                    || !other.Chunks.TryGetValue(c, out var right)
-                    || left.Rows != right.Rows
-                    || !left.Hash.AsSpan().SequenceEqual(right.Hash)
-                )
-                .Order(),
-        ];
-
-    private IReadOnlyDictionary<int, (long Rows, byte[] Hash)> Chunks => chunks;
-
-    private static string Root(IReadOnlyDictionary<int, (long Rows, byte[] Hash)> chunks)
+    /// <summary>SHA-256 over the chunks, hexadecimal.</summary>
+    public string Hash
     {
-        using var root = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        Span<byte> head = stackalloc byte[12];
-        foreach (var (chunk, (rows, hash)) in chunks.OrderBy(c => c.Key))
+        get
         {
-            BinaryPrimitives.WriteInt32BigEndian(head, chunk);
-            BinaryPrimitives.WriteInt64BigEndian(head[4..], rows);
-            root.AppendData(head);
-            root.AppendData(hash);
+            using var root = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+            foreach (var chunk in _chunks)
+            {
+                chunk.AppendTo(root);
+            }
+
+            return Convert.ToHexStringLower(root.GetHashAndReset());
+        }
+    }
+
+    /// <summary>Adds a row.</summary>
+    /// <param name="chunk">Where its key belongs, 0 to 255.</param>
+    /// <param name="hash">SHA-256 of the row.</param>
+    public void Add(int chunk, ReadOnlySpan<byte> hash)
+    {
+        _chunks[chunk].Add(hash);
+        Rows++;
+    }
+
+    /// <summary>The chunks that are not the same on both sides.</summary>
+    public IReadOnlyList<int> DifferingChunks(TableContent other) =>
+        [.. Enumerable.Range(0, Chunks).Where(c => !_chunks[c].IsSame(other._chunks[c]))];
+
+    private sealed class Chunk
+    {
+        private readonly ulong[] _sum = new ulong[SHA256.HashSizeInBytes / sizeof(ulong)];
+        private long _rows;
+
+        public void Add(ReadOnlySpan<byte> hash)
+        {
+            UInt128 carry = 0;
+            for (var i = 0; i < _sum.Length; i++)
+            {
+                carry += _sum[i];
+                carry += BinaryPrimitives.ReadUInt64LittleEndian(hash[(i * sizeof(ulong))..]);
+                _sum[i] = (ulong)carry;
+                carry >>= 64;
+            }
+
+            _rows++;
         }
 
-        return Convert.ToHexStringLower(root.GetHashAndReset());
+        public bool IsSame(Chunk other) => _rows == other._rows && _sum.AsSpan().SequenceEqual(other._sum);
+
+        public void AppendTo(IncrementalHash root)
+        {
+            Span<byte> bytes = stackalloc byte[sizeof(long)];
+            BinaryPrimitives.WriteInt64BigEndian(bytes, _rows);
+            root.AppendData(bytes);
+            foreach (var part in _sum)
+            {
+                BinaryPrimitives.WriteUInt64BigEndian(bytes, part);
+                root.AppendData(bytes);
+            }
+        }
     }
 }

@@ -157,12 +157,8 @@ internal static class CopyRows
         var plan = context.Kept<MoveProgressPlan>("plan");
         var leg = run.Leg;
         var started = Stopwatch.GetTimestamp();
-        await using var pacer = new CopyPacer(
-            run.Connections,
-            leg.Source,
-            tools.Options.SourceLatencyLimit,
-            tools.Time
-        );
+        // Nobody rests while the tenant's writes are held.
+        await using var pacer = leg.UnderFence ? null : await run.PaceAsync(cancellationToken);
         var copy = new TableCopy(run.Connections, pacer, leg.Link, run.Token);
         var copying = copy.CopyAsync(
             snapshot,
@@ -179,7 +175,10 @@ internal static class CopyRows
             if (await Task.WhenAny(copying, pause) == pause && !leg.UnderFence)
             {
                 var elapsed = Stopwatch.GetElapsedTime(started);
-                context.Keep(MoveDetails.Key, MoveDetails.Copying(copy.Progress, plan, elapsed, pacer.IsLate));
+                context.Keep(
+                    MoveDetails.Key,
+                    MoveDetails.Copying(copy.Progress, plan, elapsed, pacer is { IsResting: true })
+                );
                 var rows = copy.Progress.Sum(p => p.Rows);
                 await context.ReportAsync(rows, Math.Max(rows, plan?.Rows ?? 0), "rows", cancellationToken);
                 await context.SaveAsync(cancellationToken);
@@ -190,7 +189,7 @@ internal static class CopyRows
         context.Keep("copied", new CopyResult(copy.Progress.Sum(p => p.Rows), copy.Progress.Sum(p => p.Bytes)));
         context.Keep(
             MoveDetails.Key,
-            MoveDetails.Copying(copy.Progress, plan, Stopwatch.GetElapsedTime(started), pacer.IsLate)
+            MoveDetails.Copying(copy.Progress, plan, Stopwatch.GetElapsedTime(started), throttled: false)
         );
     }
 }

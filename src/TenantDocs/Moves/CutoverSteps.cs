@@ -60,8 +60,9 @@ internal sealed class VerifyStep(MoveTools tools) : MoveStep(tools)
 
     internal static async Task VerifyAsync(OperationContext context, MoveRun run, CancellationToken cancellationToken)
     {
+        var rows = context.Kept<CopyResult>("copied")?.Rows ?? 0;
         var tables = await run.VerifyAsync(
-            done => context.ReportAsync(done, run.SourceTables.Count, "tables", cancellationToken),
+            done => context.ReportAsync(done, Math.Max(done, rows), "rows", cancellationToken),
             cancellationToken
         );
         context.Keep("verification", tables);

@@ -20,8 +20,11 @@ public sealed class MoveOptions
     [Range(1, 32)]
     public int ParallelTables { get; set; } = 2;
 
-    /// <summary>The copy slows down while the source takes longer than this to answer next to nothing. Default 30 ms.</summary>
-    public TimeSpan SourceLatencyLimit { get; set; } = TimeSpan.FromMilliseconds(30);
+    /// <summary>
+    /// Copy and comparison slow down while a server of the move takes longer than this to answer next to nothing, and longer
+    /// than it did before them. Default 10 ms.
+    /// </summary>
+    public TimeSpan SourceLatencyLimit { get; set; } = TimeSpan.FromMilliseconds(10);
 
     /// <summary>How long a long transaction is waited for, in short attempts, before the move gives up. Default 1 minute.</summary>
     public TimeSpan Patience { get; set; } = TimeSpan.FromMinutes(1);

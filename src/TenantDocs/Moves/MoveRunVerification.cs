@@ -6,14 +6,27 @@ namespace TenantDocs.Moves;
 /// <summary>The comparison of all rows of both sides.</summary>
 internal sealed partial class MoveRun
 {
+    /// <summary>Lets work on both sides rest while their servers answer late.</summary>
+    public Task<SourcePacer> PaceAsync(CancellationToken cancellationToken) =>
+        SourcePacer.StartAsync(
+            Connections,
+            [Leg.Source, Leg.Target],
+            _options.SourceLatencyLimit,
+            _time,
+            cancellationToken
+        );
+
     /// <summary>Compares all of both sides as they are at one marker.</summary>
+    /// <param name="report">Called with the rows compared so far.</param>
+    /// <param name="cancellationToken">Stops.</param>
     public async Task<IReadOnlyList<TableVerification>> VerifyAsync(
-        Func<int, Task> report,
+        Func<long, Task> report,
         CancellationToken cancellationToken
     )
     {
+        await using var pacer = await PaceAsync(cancellationToken);
         await using var sides = await AtMarkerAsync(cancellationToken);
-        return await CompareAllAsync(sides.Source, sides.Target, report, cancellationToken);
+        return await CompareAllAsync(sides.Source, sides.Target, pacer, report, cancellationToken);
     }
 
     /// <summary>A snapshot of a side that nobody writes to.</summary>
@@ -28,7 +41,7 @@ internal sealed partial class MoveRun
     {
         await using var source = await SnapshotAsync(Leg.Source, cancellationToken);
         await using var target = await SnapshotAsync(Leg.Target, cancellationToken);
-        return await CompareAllAsync(source, target, _ => Task.CompletedTask, cancellationToken);
+        return await CompareAllAsync(source, target, pacer: null, _ => Task.CompletedTask, cancellationToken);
     }
 
     private async Task<BothSides> AtMarkerAsync(CancellationToken cancellationToken)
@@ -59,7 +72,8 @@ internal sealed partial class MoveRun
     private async Task<IReadOnlyList<TableVerification>> CompareAllAsync(
         BarrierSnapshot source,
         BarrierSnapshot target,
-        Func<int, Task> report,
+        SourcePacer? pacer,
+        Func<long, Task> report,
         CancellationToken cancellationToken
     )
     {
@@ -70,6 +84,7 @@ internal sealed partial class MoveRun
             TargetTables,
             Leg.TenantId,
             exclusive: Leg.Target.Isolation is not IsolationModel.Shared,
+            pacer,
             report,
             cancellationToken
         );

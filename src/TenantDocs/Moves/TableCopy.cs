@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using Npgsql;
 using TenantDocs.Catalog;
 
@@ -15,7 +16,7 @@ internal sealed record CopyProgress(string Table, long Rows, long Bytes, bool Fi
 /// Copies a tenant's rows as they are in a snapshot: binary COPY from one server piped into the other's, several tables
 /// at a time, nothing kept in this process but two buffers per table. A table is there as a whole or not at all.
 /// </summary>
-internal sealed class TableCopy(MoveConnections connections, CopyPacer pacer, Guid link, long token)
+internal sealed class TableCopy(MoveConnections connections, SourcePacer? pacer, Guid link, long token)
 {
     private const int BufferSize = 256 * 1024;
     private readonly ConcurrentDictionary<string, CopyProgress> _progress = new(StringComparer.Ordinal);
@@ -96,6 +97,7 @@ internal sealed class TableCopy(MoveConnections connections, CopyPacer pacer, Gu
         // have arrived: a small table would cost a round of tasks per row otherwise.
         var reading = new byte[BufferSize];
         var writing = new byte[BufferSize];
+        var since = Stopwatch.GetTimestamp();
         var read = await FillAsync(output, reading, cancellationToken);
         while (read > 0)
         {
@@ -108,8 +110,8 @@ internal sealed class TableCopy(MoveConnections connections, CopyPacer pacer, Gu
             _progress[table.Name.Name] = new CopyProgress(table.Name.Name, counter.Rows, bytes, false);
             // Both to their ends, also when one fails: a read that is abandoned comes up again in another's place.
             await Task.WhenAll(write, next);
-            await pacer.PaceAsync(read, cancellationToken);
             read = await next;
+            since = pacer is null ? since : await pacer.RestAsync(since, cancellationToken);
         }
 
         await input.DisposeAsync();

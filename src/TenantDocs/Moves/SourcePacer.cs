@@ -1,0 +1,164 @@
+using System.Diagnostics;
+using Npgsql;
+using TenantDocs.Catalog;
+
+namespace TenantDocs.Moves;
+
+/// <summary>
+/// Slows the copy and the comparison down while a server of the move answers later than it did before them: other tenants
+/// come first. Asks both sides for next to nothing, twenty times a second; each late answer makes the work rest longer
+/// after each piece, each answer in time a little shorter (additive increase and decrease, so that about one answer in
+/// twenty-five is late). Work that is slow all the same goes on with a third of the time: a move always ends.
+/// </summary>
+/// <remarks>
+/// Late is what takes longer than the limit, and longer than twice what the slowest answer took before the work began:
+/// where the clients themselves keep a server busy, resting would help nobody.
+/// </remarks>
+internal sealed class SourcePacer : IAsyncDisposable
+{
+    private const int ProbesBefore = 8;
+    private const double LongestRest = 2;
+    private const double Rise = 0.5;
+    private const double Fall = 0.02;
+    private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Piece = TimeSpan.FromMilliseconds(20);
+
+    private readonly CancellationTokenSource _stop = new();
+    private readonly Lock _lock = new();
+    private readonly TimeProvider _time;
+    private Task _probing = Task.CompletedTask;
+    private double _rest;
+
+    internal SourcePacer(TimeProvider time) => _time = time;
+
+    /// <summary>True while the work goes slowly.</summary>
+    public bool IsResting => Rest > 0.1;
+
+    /// <summary>Rest per work, 0 to 2.</summary>
+    internal double Rest
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _rest;
+            }
+        }
+    }
+
+    /// <summary>Looks how fast the servers answer (for a third of a second), and goes on looking until disposed.</summary>
+    /// <param name="connections">Opens one connection per side.</param>
+    /// <param name="places">The sides.</param>
+    /// <param name="limit">An answer that takes no longer is never late.</param>
+    /// <param name="time">For the intervals.</param>
+    /// <param name="cancellationToken">Ends the first look.</param>
+    public static async Task<SourcePacer> StartAsync(
+        MoveConnections connections,
+        IReadOnlyList<Placement> places,
+        TimeSpan limit,
+        TimeProvider time,
+        CancellationToken cancellationToken
+    )
+    {
+        var pacer = new SourcePacer(time);
+        var probes = await Task.WhenAll(
+            places
+                .DistinctBy(p => p.Server)
+                .Select(p => Probe.StartAsync(connections, p, limit, time, cancellationToken))
+        );
+        pacer._probing = Task.WhenAll(probes.Select(pacer.WatchAsync));
+        return pacer;
+    }
+
+    /// <summary>Rests after a piece of work; returns when the next one began. Called as often as is convenient.</summary>
+    /// <param name="since">When the piece began (<see cref="Stopwatch.GetTimestamp"/>).</param>
+    /// <param name="cancellationToken">Ends the rest.</param>
+    public async ValueTask<long> RestAsync(long since, CancellationToken cancellationToken)
+    {
+        var worked = Stopwatch.GetElapsedTime(since);
+        if (worked < Piece)
+        {
+            return since;
+        }
+
+        var rest = worked * Rest;
+        if (rest > TimeSpan.FromMilliseconds(1))
+        {
+            await Task.Delay(rest, _time, cancellationToken);
+        }
+
+        return Stopwatch.GetTimestamp();
+    }
+
+    /// <inheritdoc />
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _probing.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        _stop.Dispose();
+    }
+
+    /// <summary>Takes an answer into account.</summary>
+    internal void Answered(bool late)
+    {
+        lock (_lock)
+        {
+            _rest = late ? Math.Min(LongestRest, _rest + Rise) : Math.Max(0, _rest - Fall);
+        }
+    }
+
+    // A side that does not answer at all is the work's own trouble: it has a connection there too.
+    private async Task WatchAsync(Probe probe)
+    {
+        await using (probe)
+        {
+            while (!_stop.IsCancellationRequested)
+            {
+                Answered(await probe.AskAsync(_stop.Token) > probe.Limit);
+                await Task.Delay(Interval, _time, _stop.Token);
+            }
+        }
+    }
+
+    private sealed class Probe(NpgsqlConnection connection, TimeSpan limit) : IAsyncDisposable
+    {
+        public TimeSpan Limit { get; private set; } = limit;
+
+        public static async Task<Probe> StartAsync(
+            MoveConnections connections,
+            Placement place,
+            TimeSpan limit,
+            TimeProvider time,
+            CancellationToken cancellationToken
+        )
+        {
+            var probe = new Probe(await connections.OpenAsync(place, cancellationToken), limit);
+            try
+            {
+                for (var i = 0; i < ProbesBefore; i++)
+                {
+                    var twice = 2 * await probe.AskAsync(cancellationToken);
+                    probe.Limit = twice > probe.Limit ? twice : probe.Limit;
+                    await Task.Delay(Interval, time, cancellationToken);
+                }
+
+                return probe;
+            }
+            catch
+            {
+                await probe.DisposeAsync();
+                throw;
+            }
+        }
+
+        public async Task<TimeSpan> AskAsync(CancellationToken cancellationToken)
+        {
+            var sent = Stopwatch.GetTimestamp();
+            await using var command = new NpgsqlCommand("SELECT 1", connection);
+            await command.ExecuteScalarAsync(cancellationToken);
+            return Stopwatch.GetElapsedTime(sent);
+        }
+
+        public ValueTask DisposeAsync() => connection.DisposeAsync();
+    }
+}
