@@ -8,13 +8,22 @@ namespace TenantDocs.Catalog;
 /// What this node knows of tenants: snapshots of the catalog, forgotten when it notifies a change
 /// (<see cref="CatalogListener"/>) and after a while in any case. Unknown names are not remembered.
 /// </summary>
-public sealed class TenantRoutes(TenantCatalog catalog, IOptions<CatalogOptions> options, TimeProvider time)
-    : ITenantRoutes
+public sealed class TenantRoutes : ITenantRoutes
 {
+    private readonly TenantCatalog _catalog;
+    private readonly IOptions<CatalogOptions> _options;
+    private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<TenantId, Entry> _byId = new();
     private readonly ConcurrentDictionary<string, TenantId> _bySlug = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<TenantId, Task<Tenant?>> _refreshing = new();
+    private readonly SharedReads<TenantId, Tenant?> _reads;
     private long _forgets;
+
+    /// <summary>Knows nothing yet.</summary>
+    public TenantRoutes(TenantCatalog catalog, IOptions<CatalogOptions> options, TimeProvider time)
+    {
+        (_catalog, _options, _time) = (catalog, options, time);
+        _reads = new SharedReads<TenantId, Tenant?>(LoadAsync);
+    }
 
     /// <summary>Set by the listener: whether notifications arrive.</summary>
     internal bool IsListening { get; set; }
@@ -37,26 +46,8 @@ public sealed class TenantRoutes(TenantCatalog catalog, IOptions<CatalogOptions>
             : new ValueTask<Tenant?>(RefreshAsync(id, cancellationToken));
 
     /// <inheritdoc />
-    public Task<Tenant?> RefreshAsync(TenantId tenant, CancellationToken cancellationToken)
-    {
-        // One query for all that wait for the same tenant; nobody's cancellation ends it for the others.
-        var refresh = _refreshing.GetOrAdd(
-            tenant,
-            static (id, self) =>
-            {
-                var task = self.LoadAsync(id);
-                _ = task.ContinueWith(
-                    _ => self._refreshing.TryRemove(id, out var _),
-                    CancellationToken.None,
-                    TaskContinuationOptions.None,
-                    TaskScheduler.Default
-                );
-                return task;
-            },
-            this
-        );
-        return refresh.WaitAsync(cancellationToken);
-    }
+    public Task<Tenant?> RefreshAsync(TenantId tenant, CancellationToken cancellationToken) =>
+        _reads.ReadAsync(tenant, cancellationToken);
 
     /// <summary>Forgets one tenant, so that the next request reads the catalog.</summary>
     public void Forget(TenantId tenant)
@@ -75,27 +66,26 @@ public sealed class TenantRoutes(TenantCatalog catalog, IOptions<CatalogOptions>
 
     private bool TryGetFresh(TenantId id, out Tenant tenant)
     {
-        var found = _byId.TryGetValue(id, out var entry) && time.GetElapsedTime(entry.ReadAt) < Lifetime;
+        var found = _byId.TryGetValue(id, out var entry) && _time.GetElapsedTime(entry.ReadAt) < Lifetime;
         tenant = entry.Tenant;
         return found;
     }
 
     private TimeSpan Lifetime =>
-        IsListening ? options.Value.RouteLifetime : options.Value.RouteLifetimeWithoutNotifications;
+        IsListening ? _options.Value.RouteLifetime : _options.Value.RouteLifetimeWithoutNotifications;
 
     private async Task<Tenant?> LoadAsync(TenantId id)
     {
-        await Task.Yield(); // so that the dictionary holds this task before its end removes it
         var forgets = Interlocked.Read(ref _forgets);
-        var readAt = time.GetTimestamp();
-        return Remember(await catalog.FindAsync(id, CancellationToken.None), readAt, forgets);
+        var readAt = _time.GetTimestamp();
+        return Remember(await _catalog.FindAsync(id, CancellationToken.None), readAt, forgets);
     }
 
     private async ValueTask<Tenant?> LoadBySlugAsync(string slug, CancellationToken cancellationToken)
     {
         var forgets = Interlocked.Read(ref _forgets);
-        var readAt = time.GetTimestamp();
-        var tenant = Remember(await catalog.FindBySlugAsync(slug, cancellationToken), readAt, forgets);
+        var readAt = _time.GetTimestamp();
+        var tenant = Remember(await _catalog.FindBySlugAsync(slug, cancellationToken), readAt, forgets);
         if (tenant is null)
         {
             _bySlug.TryRemove(slug, out _);
