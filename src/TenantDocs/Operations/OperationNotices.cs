@@ -25,6 +25,9 @@ public sealed partial class OperationNotices(
     private readonly ConcurrentDictionary<Subscription, string> _subscriptions = new();
     private bool _listening;
 
+    /// <summary>Who this process's worker is in leases.</summary>
+    internal Guid Worker { get; } = Guid.NewGuid();
+
     /// <summary>The key of the worker that holds an operation.</summary>
     internal static string HolderOf(Guid operation) => $"!{operation}";
 
@@ -85,6 +88,13 @@ public sealed partial class OperationNotices(
         await using var connection = await catalog.Source.OpenConnectionAsync(stoppingToken);
         connection.Notification += (_, notification) => Wake(notification.Payload);
         await ExecuteAsync(connection, "LISTEN tenantdocs_operations", stoppingToken);
+        // Ends with this session, so the others know at once when this process is gone: OperationWorker looks for it. Shared:
+        // a session that is dead and not yet known to be must not be waited for.
+        await ExecuteAsync(
+            connection,
+            $"SELECT pg_advisory_lock_shared(hashtextextended('tenantdocs worker {Worker}', 0))",
+            stoppingToken
+        );
         _listening = true;
         foreach (var subscription in _subscriptions.Keys)
         {

@@ -16,8 +16,11 @@ public sealed class OperationOptions
     [Range(1, 256)]
     public int LongWorkers { get; set; } = 8;
 
-    /// <summary>After how long without a heartbeat another worker takes an operation over. Default 4 s: a tenant whose mover dies
-    /// while it holds writes waits that long, and a worker that was only slow commits nothing afterwards.</summary>
+    /// <summary>
+    /// After how long without a heartbeat another worker takes an operation over; after half of it when the worker's session in
+    /// the catalog has ended too, as it does when its process is killed. Default 4 s: a tenant whose mover dies while it holds
+    /// writes waits no longer, and a worker that was only slow commits nothing afterwards.
+    /// </summary>
     public TimeSpan LeaseTime { get; set; } = TimeSpan.FromSeconds(4);
 
     /// <summary>How often the queue is looked at when no notification arrives. Default 1 s.</summary>

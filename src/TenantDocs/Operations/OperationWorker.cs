@@ -10,7 +10,7 @@ namespace TenantDocs.Operations;
 /// <summary>
 /// Takes operations from the queue and carries them out, a bounded number at a time. Any number of workers, in any
 /// process, may run: a lease says who holds an operation, and whoever dies loses it after
-/// <see cref="OperationOptions.LeaseTime"/>.
+/// <see cref="OperationOptions.LeaseTime"/>, or after half of it where its server has seen its connections end.
 /// </summary>
 public sealed partial class OperationWorker(
     CatalogDatabase catalog,
@@ -23,12 +23,21 @@ public sealed partial class OperationWorker(
 ) : BackgroundService
 {
     // SKIP LOCKED: workers that look at the same moment take different rows. A lease that ran out counts as an attempt,
-    // so that an operation which kills its workers is not tried for ever.
+    // so that an operation which kills its workers is not tried for ever. A lease is as good as run out at its half when its
+    // holder has no session any more (OperationNotices): a worker that only connects anew goes on with its heartbeats, which
+    // come at every third.
     private const string Take = $"""
         WITH next AS (
             SELECT id FROM operations
              WHERE status IN {OperationRows.Unfinished} AND run_after <= now()
-               AND (lease_until IS NULL OR lease_until < now()) AND type = ANY ($1)
+               AND (lease_until IS NULL OR lease_until < now()
+                    OR lease_until < now() + make_interval(secs => $4 / 2) AND NOT EXISTS (
+                        SELECT FROM pg_locks AS l
+                         WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND l.granted
+                           AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                           AND (l.classid::bigint << 32) | l.objid::bigint
+                               = hashtextextended('tenantdocs worker ' || lease_owner::text, 0)))
+               AND type = ANY ($1)
              ORDER BY run_after LIMIT $2 FOR UPDATE SKIP LOCKED)
         UPDATE operations AS o
            SET lease_owner = $3, lease_token = o.lease_token + 1, lease_until = now() + make_interval(secs => $4),
@@ -46,7 +55,7 @@ public sealed partial class OperationWorker(
     private CancellationToken _stopping = new(canceled: true);
 
     /// <summary>Who this worker is in leases.</summary>
-    public Guid Id { get; } = Guid.NewGuid();
+    public Guid Id => notices.Worker;
 
     /// <inheritdoc />
     public override void Dispose()

@@ -151,6 +151,61 @@ public sealed class OperationTests(PostgresFixture postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_operation_whose_worker_has_no_session_any_more_is_taken_over_before_its_lease_runs_out()
+    {
+        var server = await postgres.ServerConnectionString(0);
+        await using var platform = await Platform.StartAsync(
+            server,
+            [server],
+            new Dictionary<string, string?>
+            {
+                ["Operations:LeaseTime"] = "00:10:00",
+                ["Operations:PollInterval"] = "00:00:00.050",
+            },
+            services =>
+            {
+                services.AddSingleton<FailPoints>(_crashes);
+                services.AddSingleton(_trace);
+                services.AddOperationType<Traced>();
+            }
+        );
+        var requests = platform.Get<OperationRequests>();
+        var begun = new List<StartedOperation>();
+        for (var i = 0; i < 3; i++)
+        {
+            var crashed = _crashes.At("traced/Second/BeforeDo");
+            begun.Add((await requests.StartAsync(new NewOperation("traced", new TracedInput(), "tests"), Never)).Value);
+            await crashed.WaitAsync(Long, Never);
+        }
+
+        // The first one's worker has its session. The second one's has none, but its last heartbeat is young.
+        await using var command = platform.Catalog.Source.CreateCommand(
+            """
+            UPDATE operations AS o SET lease_owner = coalesce(c.owner, o.lease_owner), lease_until = now() + c.lasts
+              FROM (VALUES ($1, NULL, interval '4 min'), ($2, gen_random_uuid(), '6 min'), ($3, gen_random_uuid(), '4 min'))
+                AS c (id, owner, lasts)
+             WHERE o.id = c.id
+            """
+        );
+        foreach (var operation in begun)
+        {
+            command.Parameters.Add(SqlValue.Of(operation.Operation.Id));
+        }
+
+        await command.ExecuteNonQueryAsync(Never);
+        var ended = await requests.WaitAsync(new StartedOperation(begun[2].Operation, null), Long, Never);
+
+        // Whoever took it looked at the older two in the same statement.
+        Assert.Equal(OperationStatus.Succeeded, ended.Status);
+        Assert.Equal(2, ended.LeaseToken);
+        foreach (var untouched in begun.Take(2))
+        {
+            var now = (await requests.FindAsync(untouched.Operation.Id, Never))!;
+            Assert.Equal((OperationStatus.Running, 1), (now.Status, now.LeaseToken));
+        }
+    }
+
+    [Fact]
     public async Task A_cancellation_is_carried_out_by_undoing()
     {
         var started = await StartAsync(new TracedInput { WaitAt = "Second" });
