@@ -1,5 +1,6 @@
 using Npgsql;
 using TenantDocs.Catalog;
+using TenantDocs.Database;
 using TenantDocs.Isolation;
 using TenantDocs.Moves;
 using TenantDocs.Operations;
@@ -139,6 +140,37 @@ public abstract class MoveSetting(PostgresFixture postgres) : IAsyncLifetime
         }
     }
 
+    /// <summary>Nothing of the tenant is anywhere but at its home: no database, no schema, no row.</summary>
+    protected async Task NothingElsewhereAsync(TenantId id)
+    {
+        var home = (await TenantAsync(id)).Placement;
+        var names = Platform.Get<DatabaseNames>();
+        var found = new List<string>();
+        foreach (var server in new[] { First, Second })
+        {
+            var databases = await DatabasesAsync(server);
+            if (databases.Contains(names.DatabaseOf(id).Name))
+            {
+                found.Add($"{IsolationModel.Database} {server}");
+            }
+
+            var schemas = await ListAsync(
+                server,
+                names.SchemaDatabase.Name,
+                $"SELECT nspname::text FROM pg_namespace WHERE nspname = '{DatabaseNames.SchemaOf(id).Name}'"
+            );
+            found.AddRange(schemas.Select(_ => $"{IsolationModel.Schema} {server}"));
+            var rows = await ListAsync(
+                server,
+                names.SharedDatabase.Name,
+                $"SELECT DISTINCT tenant_id::text FROM shared.documents WHERE tenant_id = '{id.Value}'"
+            );
+            found.AddRange(rows.Select(_ => $"{IsolationModel.Shared} {server}"));
+        }
+
+        Assert.Equal([$"{home.Isolation} {home.Server}"], found);
+    }
+
     /// <summary>No slot and no publication of any move of this platform is left.</summary>
     protected async Task NothingLeaksAsync()
     {
@@ -165,13 +197,13 @@ public abstract class MoveSetting(PostgresFixture postgres) : IAsyncLifetime
             $"SELECT datname::text FROM pg_database WHERE datallowconn AND starts_with(datname, '{Prefix}_')"
         );
 
-    protected string Prefix => Platform.Get<TenantDocs.Database.DatabaseNames>().Prefix;
+    protected string Prefix => Platform.Get<DatabaseNames>().Prefix;
 
     protected async Task<List<string>> ListAsync(string server, string database, string sql)
     {
         await using var connection = await Platform.Servers.OpenAsync(
             server,
-            new TenantDocs.Database.PgIdentifier(database),
+            new PgIdentifier(database),
             SessionRole.Admin,
             CancellationToken.None
         );

@@ -7,8 +7,8 @@ using TenantDocs.PostgresTests.Support;
 namespace TenantDocs.PostgresTests.Moves;
 
 /// <summary>
-/// Writers and readers of one tenant, and the judge of what they saw: unique inserts, a counter, and registers that one
-/// writer each overwrites with growing values. Each goes its way through the engine, as a request would.
+/// Writers and readers of one tenant, and the judge of what they saw: unique inserts, deletes of the oldest of them, a counter,
+/// and registers that one writer each overwrites with growing values. Each goes its way through the engine, as a request would.
 /// </summary>
 public sealed class Workload(Platform platform, TenantId tenant) : IAsyncDisposable
 {
@@ -19,6 +19,8 @@ public sealed class Workload(Platform platform, TenantId tenant) : IAsyncDisposa
         """;
 
     private const string Count = "UPDATE tenant_state SET seq = seq + 1 WHERE tenant_id = $1";
+
+    private const string Delete = "DELETE FROM documents WHERE tenant_id = $1 AND id = $2";
 
     private const string Overwrite = """
         INSERT INTO documents (tenant_id, id, title, body, content_type, status, tags, metadata, language, bytes, version,
@@ -38,16 +40,22 @@ public sealed class Workload(Platform platform, TenantId tenant) : IAsyncDisposa
 
     public long Acknowledged => Interlocked.Read(ref _counted);
 
+    public long Reads => Interlocked.Read(ref _reads);
+
     public IReadOnlyList<string> Faults => [.. _faults];
 
     public double LongestMs => _latencies.DefaultIfEmpty().Max();
 
-    public Workload Start(int writers = 4, int readers = 2)
+    /// <param name="writers">How many write.</param>
+    /// <param name="readers">How many read.</param>
+    /// <param name="keep">What each writer leaves of its inserts; what is older it deletes, so that the tenant stays as large.</param>
+    public Workload Start(int writers = 4, int readers = 2, int keep = int.MaxValue)
     {
         for (var i = 0; i < writers; i++)
         {
             var register = Guid.NewGuid();
-            _tasks.Add(Task.Run(() => LoopAsync(token => WriteAsync(register, token))));
+            var own = new Queue<Guid>();
+            _tasks.Add(Task.Run(() => LoopAsync(token => WriteAsync(register, own, keep, token))));
         }
 
         for (var i = 0; i < readers; i++)
@@ -144,17 +152,23 @@ public sealed class Workload(Platform platform, TenantId tenant) : IAsyncDisposa
         }
     }
 
-    private async Task WriteAsync(Guid register, CancellationToken token)
+    private async Task WriteAsync(Guid register, Queue<Guid> own, int keep, CancellationToken token)
     {
         var id = Guid.CreateVersion7();
+        var oldest = own.Count >= keep ? own.Peek() : (Guid?)null;
         var next = _registers.GetValueOrDefault(register) + 1;
         var started = Stopwatch.GetTimestamp();
         await platform.Sessions.WriteAsync(
             await RouteAsync(token),
             async (session, cancellation) =>
             {
-                await using var batch = session
-                    .CreateBatch()
+                await using var batch = session.CreateBatch();
+                if (oldest is { } gone)
+                {
+                    batch.Add(Delete, SqlValue.Of(tenant.Value), SqlValue.Of(gone));
+                }
+
+                batch
                     .Add(
                         Insert,
                         SqlValue.Of(tenant.Value),
@@ -176,6 +190,12 @@ public sealed class Workload(Platform platform, TenantId tenant) : IAsyncDisposa
         );
         _latencies.Enqueue(Stopwatch.GetElapsedTime(started).TotalMilliseconds);
         _acknowledged[id] = 0;
+        own.Enqueue(id);
+        if (oldest is not null)
+        {
+            _acknowledged.TryRemove(own.Dequeue(), out _);
+        }
+
         _registers[register] = next;
         Interlocked.Increment(ref _counted);
     }
