@@ -107,9 +107,9 @@ internal sealed class MoveRecovery(MoveSettings settings)
         await report.WriteAsync(
             $"""
             A process that moves a tenant (shared → database, in the next round database → shared, to the other server) is killed with SIGKILL at
-            each place, {settings.Rounds} times, while {settings.Writers} writers and {settings.Readers} readers, each with {settings.Rate} requests a second, use the tenant over a
+            each place, in {settings.Rounds} rounds, while {settings.Writers} writers and {settings.Readers} readers, each with {settings.Rate} requests a second, use the tenant over a
             host that carries out no operation. Either another host that carries out operations is running, or one is started after the
-            kill; it is back when `/health/ready` says so. Unserved: the longest time in which no write of the tenant was acknowledged, from the
+            kill; it is back when `/health/ready` says so, and takes the move over while it starts. Unserved: the longest time in which no write of the tenant was acknowledged, from the
             kill, or from the worker's return, until the move had ended and 50 writes more. A lease lasts {Lease.TotalSeconds} s, and requests that meet
             held writes wait 5 s before they are answered 503.
             """
