@@ -73,7 +73,7 @@ public sealed class TenantSessions(
                 return await OnceAsync(tenant, mode, work, cancellationToken);
             }
         }
-        catch (Exception e) when (IsElsewhere(e))
+        catch (Exception e) when (IsElsewhere(e, mode))
         {
             // The newer route says where.
         }
@@ -124,7 +124,7 @@ public sealed class TenantSessions(
             {
                 return await OnceAsync(fresh, mode, work, cancellationToken);
             }
-            catch (Exception e) when (IsElsewhere(e))
+            catch (Exception e) when (IsElsewhere(e, mode))
             {
                 // Fenced for a move's last milliseconds, or the route changed once more.
             }
@@ -161,9 +161,11 @@ public sealed class TenantSessions(
         };
 
     // A place that is gone altogether (its database dropped after a move, its data source forgotten) is also "elsewhere":
-    // the newer route says where.
-    private static bool IsElsewhere(Exception e) =>
-        e
+    // the newer route says where. A connection that was ended by its server (57P01, as such a drop does) is so for reads:
+    // they may run again, while of a write nobody knows whether it took effect.
+    private static bool IsElsewhere(Exception e, SessionMode mode) =>
+        (mode is SessionMode.Read && e is PostgresException { SqlState: PostgresErrorCodes.AdminShutdown })
+        || e
             is PostgresException
                 {
                     SqlState: TenantSqlState.NotAdmitted

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Database;
 using TenantDocs.Isolation;
@@ -95,6 +96,33 @@ public sealed class TenantSessionsTests(AttackGround ground)
         };
 
         Assert.Equal(1, await ground.CountAsync(gone, id));
+    }
+
+    [Theory, ClassData(typeof(EveryModel))]
+    public async Task A_read_whose_connection_is_ended_by_its_server_runs_again_and_a_write_does_not(
+        IsolationModel model
+    )
+    {
+        var tenant = await ground.Platform.PlaceAsync(model);
+        var runs = 0;
+
+        Assert.Equal(2, await ground.Sessions.ReadAsync(tenant, EndOnceAsync, AttackGround.Stop));
+
+        // Of a write nobody knows whether it took effect.
+        runs = 0;
+        await Assert.ThrowsAsync<PostgresException>(() =>
+            ground.Sessions.WriteAsync(tenant, EndOnceAsync, AttackGround.Stop)
+        );
+        Assert.Equal(1, runs);
+
+        async Task<int> EndOnceAsync(TenantSession session, CancellationToken cancellation)
+        {
+            await using var batch = session
+                .CreateBatch()
+                .Add(++runs == 1 ? "SELECT pg_terminate_backend(pg_backend_pid())" : "SELECT 1");
+            await batch.ExecuteAsync(cancellation);
+            return runs;
+        }
     }
 
     [Theory, ClassData(typeof(EveryModel))]
