@@ -35,4 +35,10 @@ public sealed class MoveOptions
 
     /// <summary>How often the stream that keeps the source current catches up. Default 2 s.</summary>
     public TimeSpan ReturnInterval { get; set; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>
+    /// How often the kept home is compared with the tenant's, row by row, as long as the source is kept; zero: never. When they
+    /// differ, the way back is closed with the table and the keys. Default 15 minutes.
+    /// </summary>
+    public TimeSpan CompareInterval { get; set; } = TimeSpan.FromMinutes(15);
 }

@@ -25,6 +25,9 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
     /// <summary>Kept when nothing of the way back is left but the home.</summary>
     public const string StreamEndedKey = "streamEnded";
 
+    /// <summary>Kept: when both homes were last compared.</summary>
+    public const string ComparedKey = "comparedAt";
+
     public override string Name => TypeName;
 
     public override bool IsLong => true;
@@ -104,6 +107,7 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
                 run.Follow(back.Start!.Value);
                 await run.CatchUpAsync(() => Task.CompletedTask, cancellationToken);
                 context.Keep("caughtUpAt", Tools.Time.GetUtcNow());
+                await CompareAsync(context, run, cancellationToken);
             }
             catch (PostgresException e) when (e.SqlState == MoveSqlState.LinkLost)
             {
@@ -122,6 +126,34 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
             {
                 await Tools.Runs.ReleaseAsync(context.Operation.Id);
             }
+        }
+
+        // A kept home that is not the same is no way back: better known now than when it is needed.
+        private async Task CompareAsync(OperationContext context, MoveRun run, CancellationToken cancellationToken)
+        {
+            var now = Tools.Time.GetUtcNow();
+            var last = context.Kept<DateTimeOffset?>(ComparedKey) ?? context.Operation.CreatedAt;
+            if (Tools.Options.CompareInterval <= TimeSpan.Zero || now - last < Tools.Options.CompareInterval)
+            {
+                return;
+            }
+
+            try
+            {
+                var tables = await run.VerifyAsync(_ => Task.CompletedTask, cancellationToken);
+                if (tables.FirstOrDefault(t => !t.Equal) is { } other)
+                {
+                    throw new MoveFaultException(
+                        $"The kept home differs in '{other.Name}': {string.Join(", ", other.Differences)}."
+                    );
+                }
+            }
+            catch (TimeoutException)
+            {
+                // A long transaction of the tenant: it is compared the next time.
+            }
+
+            context.Keep(ComparedKey, now);
         }
     }
 

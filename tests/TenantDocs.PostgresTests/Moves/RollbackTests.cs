@@ -1,4 +1,7 @@
+using System.Diagnostics;
+using Npgsql;
 using TenantDocs.Catalog;
+using TenantDocs.Isolation;
 using TenantDocs.Moves;
 using TenantDocs.PostgresTests.Support;
 
@@ -6,6 +9,8 @@ namespace TenantDocs.PostgresTests.Moves;
 
 public sealed class RollbackTests(PostgresFixture postgres) : MoveSetting(postgres)
 {
+    private static readonly TimeSpan Deadline = TimeSpan.FromMinutes(3);
+
     [Theory]
     [InlineData(IsolationModel.Shared, IsolationModel.Database)]
     [InlineData(IsolationModel.Database, IsolationModel.Shared)]
@@ -35,6 +40,43 @@ public sealed class RollbackTests(PostgresFixture postgres) : MoveSetting(postgr
     }
 
     [Fact]
+    public async Task A_kept_home_is_compared_while_it_is_kept_and_is_no_way_back_once_it_differs()
+    {
+        var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
+        await using var workload = new Workload(Platform, tenant.Id).Start();
+        await workload.AdvanceAsync(50);
+        var move = await MoveAsync(tenant, new MoveRequest { Isolation = IsolationModel.Database, Server = Second });
+        Succeeded(move);
+        // The control: under load, compared more than once, and found to be the same.
+        var first = await KeptAsync(move.Id, RetentionOperation.ComparedKey);
+        await KeptAsync(move.Id, RetentionOperation.ComparedKey, other: first);
+        Assert.Null(await FindKeptAsync(move.Id, RetentionOperation.LostKey));
+        await workload.JudgeAsync();
+
+        await using (var connection = await Platform.OpenAsync(tenant, SessionRole.Mover))
+        {
+            await using var damage = new NpgsqlCommand(
+                "INSERT INTO shared.document_changes VALUES ($1, 1000000, 'x', gen_random_uuid(), 1, now(), 'rogue')",
+                connection
+            );
+            damage.Parameters.Add(SqlValue.Of(tenant.Id.Value));
+            Assert.Equal(1, await damage.ExecuteNonQueryAsync(TestContext.Current.CancellationToken));
+        }
+
+        Assert.Contains(
+            "document_changes",
+            await KeptAsync(move.Id, RetentionOperation.LostKey),
+            StringComparison.Ordinal
+        );
+        var rollback = await Moves.RollbackAsync(move.Id, "tests", CancellationToken.None);
+        Assert.Equal("rollback-unavailable", rollback.Error?.Code);
+        // The tenant is served where it is.
+        await OneHomeAsync(tenant.Id);
+        await FinalizeAsync(move.Id);
+        await NothingLeaksAsync();
+    }
+
+    [Fact]
     public async Task A_finalized_move_cannot_be_taken_back()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
@@ -46,5 +88,29 @@ public sealed class RollbackTests(PostgresFixture postgres) : MoveSetting(postgr
 
         Assert.Equal("rollback-unavailable", rollback.Error?.Code);
         await NothingLeaksAsync();
+    }
+
+    protected override IReadOnlyDictionary<string, string?> Settings =>
+        new Dictionary<string, string?>(base.Settings) { ["Moves:CompareInterval"] = "00:00:00.500" };
+
+    private async Task<string> KeptAsync(Guid move, string key, string? other = null)
+    {
+        for (var start = Stopwatch.GetTimestamp(); Stopwatch.GetElapsedTime(start) < Deadline; )
+        {
+            if (await FindKeptAsync(move, key) is { } value && value != other)
+            {
+                return value;
+            }
+
+            await Task.Delay(50);
+        }
+
+        throw new TimeoutException($"'{key}' did not come.");
+    }
+
+    private async Task<string?> FindKeptAsync(Guid move, string key)
+    {
+        var kept = await Retention.FindAsync(Platform.Catalog, Requests, move, CancellationToken.None);
+        return kept is not null && kept.State.TryGetProperty(key, out var value) ? value.ToString() : null;
     }
 }
