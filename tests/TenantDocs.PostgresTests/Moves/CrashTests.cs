@@ -89,6 +89,7 @@ public sealed class CrashTests(PostgresFixture postgres) : MoveSetting(postgres)
         }
 
         await NothingLeaksAsync();
+        await NothingElsewhereAsync(tenant.Id);
     }
 
     [Theory(Explicit = true)]

@@ -54,6 +54,7 @@ public sealed class DirectionTests(PostgresFixture postgres, ITestOutputHelper o
         Assert.Equal(2, result.GetProperty("epoch").GetInt64());
         await FinalizeAsync(move.Id);
         await NothingLeaksAsync();
+        await NothingElsewhereAsync(tenant.Id);
         await OneHomeAsync(tenant.Id);
     }
 }

@@ -37,6 +37,7 @@ public sealed class RollbackTests(PostgresFixture postgres) : MoveSetting(postgr
         await OneHomeAsync(tenant.Id);
         await ClearedAsync(rollback.Value.Id);
         await NothingLeaksAsync();
+        await NothingElsewhereAsync(tenant.Id);
     }
 
     [Fact]
