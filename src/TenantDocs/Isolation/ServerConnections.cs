@@ -112,18 +112,23 @@ public sealed class ServerConnections
     }
 
     /// <summary>
-    /// Opens one unpooled connection of the mover: no time limit on a statement (a copy takes what it takes), and every
-    /// setting that changes the text form of a value fixed, so that both sides of a move write the same text.
+    /// Opens one unpooled connection of the mover: every setting that changes the text form of a value is fixed, so that both
+    /// sides of a move write the same text.
     /// </summary>
-    /// <remarks><paramref name="application"/> names the work, so that whoever takes it over can end what is left of it.</remarks>
+    /// <remarks>
+    /// <paramref name="application"/> names the work, so that whoever takes it over can end what is left of it. A server that
+    /// says nothing for <paramref name="silence"/> (not: takes that long) while it is waited for counts as gone; zero: never.
+    /// </remarks>
     public async Task<NpgsqlConnection> OpenMoverAsync(
         string server,
         PgIdentifier database,
         string application,
+        TimeSpan silence,
         CancellationToken cancellationToken
     )
     {
         var settings = MoverSettings(server, database, application);
+        settings.CommandTimeout = (int)Math.Ceiling(silence.TotalSeconds);
         settings.MaxAutoPrepare = 200;
         settings.AutoPrepareMinUsages = 2;
 #pragma warning disable RS0030 // This room opens the connections.
@@ -165,18 +170,31 @@ public sealed class ServerConnections
         }
     }
 
-    private NpgsqlConnectionStringBuilder MoverSettings(string server, PgIdentifier database, string application) =>
-        new(ConnectionString(server, database, SessionRole.Mover))
+    private NpgsqlConnectionStringBuilder MoverSettings(string server, PgIdentifier database, string application)
+    {
+        var settings = new NpgsqlConnectionStringBuilder(ConnectionString(server, database, SessionRole.Mover))
         {
             Pooling = false,
             ApplicationName = application,
-            CommandTimeout = 0,
             Timeout = 10,
             // A copy reads and writes this much at a time.
             ReadBufferSize = 64 * 1024,
             WriteBufferSize = 64 * 1024,
+            // Nobody reads while a copy is written: a server with many notices to give (a word too long to be indexed is one) would
+            // wait for its reader, and the reader for it.
             Options =
-                "-c search_path=pg_catalog -c datestyle=ISO,YMD -c intervalstyle=postgres -c timezone=UTC "
+                "-c client_min_messages=error -c search_path=pg_catalog -c datestyle=ISO,YMD -c intervalstyle=postgres -c timezone=UTC "
                 + "-c extra_float_digits=1 -c bytea_output=hex -c row_security=off",
         };
+        if (settings.Host is { } host && !host.StartsWith('/') && !host.StartsWith('@'))
+        {
+            // A statement may be silent for long (the comparison of a large table); the network may not: the kernel asks. A Unix
+            // socket knows no such setting, and no network.
+            settings.TcpKeepAlive = true;
+            settings.TcpKeepAliveTime = 15;
+            settings.TcpKeepAliveInterval = 5;
+        }
+
+        return settings;
+    }
 }

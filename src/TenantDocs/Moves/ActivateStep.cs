@@ -36,6 +36,7 @@ internal sealed class ActivateStep(MoveTools tools) : MoveStep(tools)
             var left = Stopwatch.GetTimestamp();
             await tools.ReachAsync("Left", cancellationToken);
             await run.ArriveAsync();
+            await tools.ReachAsync("Opened", cancellationToken);
             var arrived = Stopwatch.GetTimestamp();
             tools.Routes.Forget(leg.TenantId);
             run.Door?.Dispose();

@@ -68,7 +68,10 @@ internal sealed class Barrier(MoveConnections connections, TimeProvider time)
         }
     }
 
-    /// <summary>True when the tenant's exclusive lock was taken, until the end of the transaction.</summary>
+    /// <summary>
+    /// True when the tenant's exclusive lock was taken, until the end of the transaction. A mover that freezes or is cut off
+    /// in it loses the lock after a moment.
+    /// </summary>
     private static async Task<bool> TryLockAsync(
         NpgsqlConnection connection,
         TenantId tenant,
@@ -76,7 +79,14 @@ internal sealed class Barrier(MoveConnections connections, TimeProvider time)
     )
     {
         await using var batch = new NpgsqlBatch(connection);
-        batch.BatchCommands.Add(new NpgsqlBatchCommand($"SELECT set_config('lock_timeout', '{Milliseconds}', true)"));
+        batch.BatchCommands.Add(
+            new NpgsqlBatchCommand(
+                $"""
+                SELECT set_config('lock_timeout', '{Milliseconds}', true),
+                       set_config('idle_in_transaction_session_timeout', '{MoveFence.MostIdle.TotalMilliseconds:f0}', true)
+                """
+            )
+        );
         batch.BatchCommands.Add(new NpgsqlBatchCommand(LockSql) { Parameters = { SqlValue.Of(tenant.Value) } });
         try
         {
@@ -104,6 +114,9 @@ internal sealed class Barrier(MoveConnections connections, TimeProvider time)
 /// <summary>An open snapshot; further connections may join it. Ends when disposed.</summary>
 internal sealed class BarrierSnapshot(Placement place, NpgsqlConnection connection, string id) : IAsyncDisposable
 {
+    /// <summary>Of which side.</summary>
+    public Placement Place => place;
+
     /// <summary>A connection inside the snapshot.</summary>
     public NpgsqlConnection Connection => connection;
 
@@ -119,6 +132,12 @@ internal sealed class BarrierSnapshot(Placement place, NpgsqlConnection connecti
             batch.BatchCommands.Add(new NpgsqlBatchCommand($"SET TRANSACTION SNAPSHOT '{id}'"));
             await batch.ExecuteNonQueryAsync(cancellationToken);
             return joined;
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.InvalidParameterValue)
+        {
+            // Another attempt takes a new one.
+            await joined.DisposeAsync();
+            throw new IOException("The snapshot went with the connection that held it.", e);
         }
         catch
         {

@@ -15,6 +15,9 @@ internal sealed class ChangeApplier(NpgsqlConnection connection, TenantId tenant
 {
     private const int MaxStatements = 200;
     private const int MaxCharacters = 1 << 20;
+
+    // A server that does not answer is reached over another connection well before the move loses its patience.
+    private const int ApplySeconds = 20;
     private readonly Dictionary<(StreamTable, ChangeKind, string), string> _sql = [];
     private readonly List<NpgsqlBatchCommand> _pending = [];
     private readonly List<int> _updates = [];
@@ -120,7 +123,7 @@ internal sealed class ChangeApplier(NpgsqlConnection connection, TenantId tenant
 
     private async Task SendAsync(int statements, CancellationToken cancellationToken)
     {
-        await using var batch = new NpgsqlBatch(connection);
+        await using var batch = new NpgsqlBatch(connection) { Timeout = ApplySeconds };
         foreach (var command in _pending)
         {
             batch.BatchCommands.Add(command);

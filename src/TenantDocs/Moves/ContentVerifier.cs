@@ -37,6 +37,9 @@ internal static class ContentVerifier
     private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan Slow = TimeSpan.FromMilliseconds(40);
 
+    // A whole table is read before there is an answer.
+    private const int AsLongAsItTakes = 0;
+
     /// <summary>Compares every table, and looks for rows of other tenants where there must be none.</summary>
     /// <param name="source">A connection inside the source's snapshot.</param>
     /// <param name="sourceTables">Its tables.</param>
@@ -197,7 +200,10 @@ internal static class ContentVerifier
         await using var command = new NpgsqlCommand(
             $"SELECT r.key, encode(r.hash, 'hex') FROM ({RowsSql(table)} WHERE t.tenant_id = $1) AS r WHERE r.chunk = $2",
             connection
-        );
+        )
+        {
+            CommandTimeout = AsLongAsItTakes,
+        };
         command.Parameters.Add(SqlValue.Of(tenant.Value));
         command.Parameters.Add(SqlValue.Of(chunk));
         return await ReadHashesAsync(command, cancellationToken);
@@ -228,7 +234,10 @@ internal static class ContentVerifier
         await using var command = new NpgsqlCommand(
             $"SELECT count(*) FROM {table.Quoted} WHERE tenant_id <> $1",
             connection
-        );
+        )
+        {
+            CommandTimeout = AsLongAsItTakes,
+        };
         command.Parameters.Add(SqlValue.Of(tenant.Value));
         return (long)(await command.ExecuteScalarAsync(cancellationToken))!;
     }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Npgsql;
 using TenantDocs.Isolation;
 using TenantDocs.Operations;
 
@@ -75,7 +76,10 @@ internal sealed class PrepareStep(MoveTools tools) : MoveStep(tools)
         }
 
         await context.PlanAsync(OperationObject.HomeOf(leg.TenantId, leg.Target), cancellationToken);
-        await Tools.Target.MakeAsync(leg.TenantId, leg.Target, cancellationToken);
+        await DiskFullException.OnAsync(
+            leg.Target.Server,
+            Tools.Target.MakeAsync(leg.TenantId, leg.Target, cancellationToken)
+        );
         var run = await Tools.RunAsync(context, leg, cancellationToken);
         if (!leg.UnderFence)
         {
@@ -134,7 +138,18 @@ internal sealed class CopyStep(MoveTools tools) : MoveStep(tools)
             cancellationToken
         );
         await Tools.ReachAsync("Barrier", cancellationToken);
-        await CopyRows.CopyAsync(Tools, context, run, snapshot, cancellationToken);
+        try
+        {
+            await CopyRows.CopyAsync(Tools, context, run, snapshot, cancellationToken);
+        }
+        catch (NpgsqlException e) when (e.InnerException is TimeoutException)
+        {
+            throw new TimeoutException(
+                $"The copy stood still: a server did not answer for {Tools.Options.SilenceLimit.TotalSeconds:f0} s.",
+                e
+            );
+        }
+
         await Tools.ReachAsync("Copied", cancellationToken);
         // Its stream begins at the marker; nothing of what came before it was lost, nothing is copied twice.
         run.Follow(start);

@@ -185,7 +185,7 @@ internal abstract class HoldStep(MoveTools tools) : MoveStep(tools)
             var reached = leg.UnderFence ? Task.CompletedTask : run.Link.Await(marker);
             run.FencedAt = Stopwatch.GetTimestamp();
             door.Close(TimeSpan.FromMilliseconds(leg.MaxPauseMs + 100));
-            if (await MoveFence.TryFenceAsync(source, leg, marker, wait, cancellationToken) is { } access)
+            if (await TryFenceAsync(source, leg, marker, wait, cancellationToken) is { } access)
             {
                 run.ReleaseWriters();
                 return (access, reached);
@@ -194,6 +194,27 @@ internal abstract class HoldStep(MoveTools tools) : MoveStep(tools)
             door.Open();
             await Task.Delay(rest, Tools.Time, cancellationToken);
             rest = rest < TimeSpan.FromSeconds(1) ? rest * 2 : rest;
+        }
+    }
+
+    // A source that does not answer may hold the writes already: the budget counts from here.
+    private static async Task<string?> TryFenceAsync(
+        Npgsql.NpgsqlConnection source,
+        MoveLeg leg,
+        Guid marker,
+        TimeSpan wait,
+        CancellationToken cancellationToken
+    )
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(leg.MaxPauseMs);
+        try
+        {
+            return await MoveFence.TryFenceAsync(source, leg, marker, wait, limit.Token);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new PauseExceededException("the source answered", e);
         }
     }
 

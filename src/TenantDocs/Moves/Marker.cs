@@ -11,6 +11,9 @@ internal static class Marker
 {
     private const string Sql = "SELECT pg_logical_emit_message(true, '" + ChangeStream.MarkerPrefix + "', $1::text)";
 
+    // Nothing waits for it at the server: who does not answer this is not there.
+    private const int EmitSeconds = 10;
+
     /// <summary>The statement, to be part of the transaction that the marker marks.</summary>
     public static NpgsqlBatchCommand Command(Guid marker) =>
         new(Sql) { Parameters = { SqlValue.Of(marker.ToString()) } };
@@ -18,7 +21,7 @@ internal static class Marker
     /// <summary>Writes a marker in a transaction of its own.</summary>
     public static async Task EmitAsync(NpgsqlConnection connection, Guid marker, CancellationToken cancellationToken)
     {
-        await using var batch = new NpgsqlBatch(connection);
+        await using var batch = new NpgsqlBatch(connection) { Timeout = EmitSeconds };
         batch.BatchCommands.Add(Command(marker));
         await batch.ExecuteNonQueryAsync(cancellationToken);
     }

@@ -9,7 +9,7 @@ namespace TenantDocs.Moves;
 /// The connections of one move, all under one name: who takes the move over ends those that its former mover left behind
 /// (a frozen process keeps its transactions, locks and slots for as long as it likes).
 /// </summary>
-internal sealed class MoveConnections(ServerConnections servers, Guid link)
+internal sealed class MoveConnections(ServerConnections servers, Guid link, TimeSpan silence)
 {
     private const string EndOthersSql = """
         SELECT pg_terminate_backend(a.pid, 5000) FROM pg_stat_activity AS a
@@ -20,7 +20,7 @@ internal sealed class MoveConnections(ServerConnections servers, Guid link)
 
     /// <summary>Opens a connection to a side.</summary>
     public Task<NpgsqlConnection> OpenAsync(Placement place, CancellationToken cancellationToken) =>
-        servers.OpenMoverAsync(place.Server, place.Database, _application, cancellationToken);
+        servers.OpenMoverAsync(place.Server, place.Database, _application, silence, cancellationToken);
 
     /// <summary>Opens a connection that may write a tenant's rows as they come: no triggers, no foreign keys.</summary>
     public async Task<NpgsqlConnection> OpenReplicaAsync(Placement place, CancellationToken cancellationToken)

@@ -163,7 +163,7 @@ internal sealed partial class MoveLink : IAsyncDisposable
         _touched.Take();
         var applied = await applier.TakeAsync(cancellationToken);
         var stream = new ChangeStream(source, _spec.Slot, _spec.Publication, _target);
-        await FollowAsync(stream, applier, applied, cancellationToken);
+        await DiskFullException.OnAsync(_spec.To.Server, FollowAsync(stream, applier, applied, cancellationToken));
     }
 
     private async Task FollowAsync(
@@ -187,7 +187,7 @@ internal sealed partial class MoveLink : IAsyncDisposable
                 await CommitAsync(stream, applier, end, cancellationToken);
             }
 
-            if (!await events.MoveNextAsync())
+            if (!await NextAsync(events))
             {
                 return;
             }
@@ -230,6 +230,18 @@ internal sealed partial class MoveLink : IAsyncDisposable
                     markers.Clear();
                     break;
             }
+        }
+    }
+
+    private async ValueTask<bool> NextAsync(StreamReading events)
+    {
+        try
+        {
+            return await events.MoveNextAsync();
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.DiskFull)
+        {
+            throw new DiskFullException(_spec.From.Server, e);
         }
     }
 
@@ -301,7 +313,7 @@ internal sealed partial class MoveLink : IAsyncDisposable
 
     // What no repetition cures: another mover, a server's no, a slot that is gone or whose log was removed (55000).
     private static bool IsFinal(Exception e) =>
-        e is MoveFaultException
+        e is MoveFaultException or DiskFullException
         || e is PostgresException { SqlState: PostgresErrorCodes.DiskFull or SlotInvalidated }
         || e
             is PostgresException

@@ -29,6 +29,12 @@ public sealed class MoveOptions
     /// <summary>How long a long transaction is waited for, in short attempts, before the move gives up. Default 1 minute.</summary>
     public TimeSpan Patience { get; set; } = TimeSpan.FromMinutes(1);
 
+    /// <summary>
+    /// How long a server may take nothing of a copy and give nothing, or leave a statement of the mover without any answer,
+    /// before the move gives up on it. What holds a tenant's writes has limits of its own. Default 5 minutes.
+    /// </summary>
+    public TimeSpan SilenceLimit { get; set; } = TimeSpan.FromMinutes(5);
+
     /// <summary>Keys that changed since the comparison and are compared again while writes are held, at most. Default 4,000.</summary>
     [Range(10, 100_000)]
     public int MaxChangedKeysInPause { get; set; } = 4_000;

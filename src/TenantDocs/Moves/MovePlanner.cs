@@ -12,6 +12,8 @@ internal sealed class MovePlanner(ServerConnections servers)
     // Measured on two cores: copy, generated columns and indexes, comparison of both sides.
     private const double BytesPerSecond = 12_000_000;
 
+    private static readonly TimeSpan Silence = TimeSpan.FromSeconds(30);
+
     private const string FactsSql = """
         SELECT current_setting('wal_level'),
                current_setting('max_replication_slots')::int - (SELECT count(*)::int FROM pg_replication_slots),
@@ -128,6 +130,7 @@ internal sealed class MovePlanner(ServerConnections servers)
                 place.Server,
                 place.Database,
                 "tenantdocs-move plan",
+                Silence,
                 cancellationToken
             );
             await using var command = new NpgsqlCommand(FactsSql, connection);
@@ -164,6 +167,7 @@ internal sealed class MovePlanner(ServerConnections servers)
             leg.Source.Server,
             leg.Source.Database,
             "tenantdocs-move plan",
+            TimeSpan.Zero, // counting a large tenant takes what it takes
             cancellationToken
         );
         var tables = await MoveTables.ReadAsync(connection, leg.Source.Schema, cancellationToken);

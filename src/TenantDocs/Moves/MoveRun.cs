@@ -16,6 +16,7 @@ internal sealed partial class MoveRun : IAsyncDisposable
     private const int MaxDifferences = 20;
     private const int FewKeys = 40;
     private const int MaxRounds = 50;
+    private const int CommitSeconds = 5;
     private readonly MoveOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
@@ -94,7 +95,7 @@ internal sealed partial class MoveRun : IAsyncDisposable
         CancellationToken cancellationToken
     )
     {
-        var connections = new MoveConnections(servers, leg.Link);
+        var connections = new MoveConnections(servers, leg.Link, options.SilenceLimit);
         await connections.EndOthersAsync(leg.Source, cancellationToken);
         await connections.EndOthersAsync(leg.Target, cancellationToken);
         await using var source = await connections.OpenAsync(leg.Source, cancellationToken);
@@ -292,8 +293,21 @@ internal sealed partial class MoveRun : IAsyncDisposable
         var reached = Link.Await(marker);
         var sent = Stopwatch.GetTimestamp();
         await Marker.EmitAsync(_source!, marker, cancellationToken);
-        await reached.WaitAsync(cancellationToken);
+        await ArriveAsync(reached, cancellationToken);
         return Stopwatch.GetElapsedTime(sent);
+    }
+
+    /// <summary>Waits for a marker at most for as long as a move is patient.</summary>
+    private async Task ArriveAsync(Task marker, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await marker.WaitAsync(_options.Patience, cancellationToken);
+        }
+        catch (TimeoutException e) when (!marker.IsFaulted)
+        {
+            throw new TimeoutException("The stream of changes stands still.", e);
+        }
     }
 
     /// <summary>Ends the stream.</summary>
@@ -333,9 +347,10 @@ internal sealed partial class MoveRun : IAsyncDisposable
         (_source, _target, _leaving) = (null, null, null);
     }
 
+    // Nobody serves the tenant until it is answered: a server that does not answer is asked anew, over another connection.
     private static async Task EndAsync(NpgsqlConnection connection)
     {
-        await using var commit = new NpgsqlCommand("COMMIT", connection);
+        await using var commit = new NpgsqlCommand("COMMIT", connection) { CommandTimeout = CommitSeconds };
         await commit.ExecuteNonQueryAsync();
     }
 

@@ -53,7 +53,7 @@ internal sealed partial class MoveRun
         try
         {
             source = await _barrier.TakeAsync(Leg.Source, Leg.TenantId, marker, _options.Patience, cancellationToken);
-            await pause.Stopped.WaitAsync(cancellationToken);
+            await ArriveAsync(pause.Stopped, cancellationToken);
             var snapshot = await Barrier.ExportAsync(target, cancellationToken);
             return new BothSides(source, new BarrierSnapshot(Leg.Target, target, snapshot));
         }

@@ -61,7 +61,7 @@ internal sealed class MoveTools(
 
     /// <summary>A connection to a place for a step that has no run.</summary>
     public Task<NpgsqlConnection> OpenAsync(MoveLeg leg, Placement place, CancellationToken cancellationToken) =>
-        new MoveConnections(servers, leg.Link).OpenAsync(place, cancellationToken);
+        new MoveConnections(servers, leg.Link, Options.SilenceLimit).OpenAsync(place, cancellationToken);
 }
 
 /// <summary>A step of a move. Faults that no repetition cures end the move with a reason in words.</summary>
@@ -88,7 +88,7 @@ internal abstract class MoveStep(MoveTools tools) : OperationStep
                 new Error(ErrorKind.Conflict, "verification-failed", $"{e.Message} The source serves on, untouched.")
             );
         }
-        catch (TimeoutException e)
+        catch (Exception e) when (e is TimeoutException or DiskFullException)
         {
             throw new OperationFailedException(
                 new Error(ErrorKind.Unavailable, "move-aborted", $"{e.Message} The source serves on, untouched.")

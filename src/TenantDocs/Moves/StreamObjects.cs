@@ -71,7 +71,10 @@ internal sealed class StreamObjects(OperatorConnections operators)
              WHERE NOT EXISTS (SELECT FROM pg_replication_slots AS s WHERE s.slot_name = $1)
             """,
             connection
-        );
+        )
+        {
+            CommandTimeout = 0, // the patience below ends it
+        };
         command.Parameters.Add(SqlValue.Of(SlotOf(link)));
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         limit.CancelAfter(patience);
@@ -106,14 +109,17 @@ internal sealed class StreamObjects(OperatorConnections operators)
             WITH ended AS MATERIALIZED (
                 SELECT s.slot_name, CASE WHEN s.active_pid IS NULL THEN true ELSE pg_terminate_backend(s.active_pid, 5000) END AS free
                   FROM pg_replication_slots AS s WHERE s.slot_name = $1)
-            SELECT pg_drop_replication_slot(e.slot_name) FROM ended AS e WHERE e.free
+            SELECT e.free, pg_drop_replication_slot(CASE WHEN e.free THEN e.slot_name END) FROM ended AS e
             """,
             connection
         );
         command.Parameters.Add(SqlValue.Of(slot));
         try
         {
-            await command.ExecuteNonQueryAsync(cancellationToken);
+            if (await command.ExecuteScalarAsync(cancellationToken) is false)
+            {
+                throw new TimeoutException("The reader of a replication slot does not end.");
+            }
         }
         catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.UndefinedObject)
         {

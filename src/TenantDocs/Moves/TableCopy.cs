@@ -57,7 +57,11 @@ internal sealed class TableCopy(MoveConnections connections, SourcePacer? pacer,
                 await using var from = await snapshot.JoinAsync(connections, stop);
                 await using var connection = await connections.OpenReplicaAsync(to, stop);
                 await using var transaction = await connection.BeginTransactionAsync(stop);
-                await PipeAsync(from, table, connection, into, tenant, stop);
+                // What the source answers is named where it is read.
+                await DiskFullException.OnAsync(
+                    to.Server,
+                    PipeAsync(from, snapshot.Place.Server, table, connection, into, tenant, stop)
+                );
                 // A mover that slept while another one took over ends here.
                 await using (var batch = new NpgsqlBatch(connection))
                 {
@@ -65,13 +69,14 @@ internal sealed class TableCopy(MoveConnections connections, SourcePacer? pacer,
                     await batch.ExecuteNonQueryAsync(stop);
                 }
 
-                await transaction.CommitAsync(stop);
+                await DiskFullException.OnAsync(to.Server, transaction.CommitAsync(stop));
             }
         );
     }
 
     private async Task PipeAsync(
         NpgsqlConnection from,
+        string source,
         MoveTable table,
         NpgsqlConnection to,
         MoveTable into,
@@ -86,47 +91,85 @@ internal sealed class TableCopy(MoveConnections connections, SourcePacer? pacer,
             COPY (SELECT {table.ColumnList} FROM {table.Quoted} WHERE tenant_id = '{tenant}' ORDER BY {order})
             TO STDOUT (FORMAT binary)
             """;
-        var counter = new BinaryCopyCounter();
-        long bytes = 0;
         await using var output = await from.BeginRawBinaryCopyAsync(select, cancellationToken);
         await using var input = await to.BeginRawBinaryCopyAsync(
             $"COPY {into.Quoted} ({table.ColumnList}) FROM STDIN (FORMAT binary)",
             cancellationToken
         );
+        try
+        {
+            await PipeAsync(output, source, input, table.Name.Name, cancellationToken);
+        }
+        catch
+        {
+            // Disposed as it is, it would end in the middle of a row, and the target's answer to that would hide what happened.
+            await AbandonAsync(input);
+            throw;
+        }
+
+        await input.DisposeAsync();
+        var name = table.Name.Name;
+        _progress[name] = _progress[name] with { Finished = true };
+    }
+
+    private static async Task AbandonAsync(NpgsqlRawCopyStream input)
+    {
+        try
+        {
+            await input.CancelAsync();
+        }
+        catch (Exception)
+        {
+            // Its connection is broken, or the target has ended it: what counts is the fault that is on its way already.
+        }
+    }
+
+    private async Task PipeAsync(
+        NpgsqlRawCopyStream output,
+        string source,
+        NpgsqlRawCopyStream input,
+        string name,
+        CancellationToken cancellationToken
+    )
+    {
+        var counter = new BinaryCopyCounter();
+        long bytes = 0;
         // Two buffers: one is filled while the other is written. A read gives one row at most, so it is filled with as many as
         // have arrived: a small table would cost a round of tasks per row otherwise.
         var reading = new byte[BufferSize];
         var writing = new byte[BufferSize];
         var since = Stopwatch.GetTimestamp();
-        var read = await FillAsync(output, reading, cancellationToken);
+        var read = await FillAsync(output, reading, source, cancellationToken);
         while (read > 0)
         {
             (reading, writing) = (writing, reading);
             var piece = writing.AsMemory(0, read);
             var write = input.WriteAsync(piece, cancellationToken).AsTask();
-            var next = FillAsync(output, reading, cancellationToken);
+            var next = FillAsync(output, reading, source, cancellationToken);
             counter.Add(piece.Span);
             bytes += read;
-            _progress[table.Name.Name] = new CopyProgress(table.Name.Name, counter.Rows, bytes, false);
+            _progress[name] = new CopyProgress(name, counter.Rows, bytes, false);
             // Both to their ends, also when one fails: a read that is abandoned comes up again in another's place.
             await Task.WhenAll(write, next);
             read = await next;
             since = pacer is null ? since : await pacer.RestAsync(since, cancellationToken);
         }
-
-        await input.DisposeAsync();
-        _progress[table.Name.Name] = new CopyProgress(table.Name.Name, counter.Rows, bytes, true);
     }
 
     // Until the buffer is full, the end has come, or nothing more is here yet and half is enough to go on with.
-    private static async Task<int> FillAsync(Stream output, byte[] buffer, CancellationToken cancellationToken)
+    private static async Task<int> FillAsync(
+        Stream output,
+        byte[] buffer,
+        string source,
+        CancellationToken cancellationToken
+    )
     {
         var filled = 0;
         while (filled < buffer.Length)
         {
             var reading = output.ReadAsync(buffer.AsMemory(filled), cancellationToken);
             var isHere = reading.IsCompletedSuccessfully;
-            var read = await reading;
+            var read = await ReadAsync(reading, source);
             filled += read;
             if (read == 0 || (!isHere && filled > buffer.Length / 2))
             {
@@ -135,5 +178,17 @@ internal sealed class TableCopy(MoveConnections connections, SourcePacer? pacer,
         }
 
         return filled;
+    }
+
+    private static async ValueTask<int> ReadAsync(ValueTask<int> reading, string source)
+    {
+        try
+        {
+            return await reading;
+        }
+        catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.DiskFull)
+        {
+            throw new DiskFullException(source, e);
+        }
     }
 }

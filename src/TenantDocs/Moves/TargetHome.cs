@@ -93,7 +93,10 @@ internal sealed class TargetHome(OperatorConnections operators, TenantHomes home
                 await using var delete = new NpgsqlCommand(
                     $"DELETE FROM {table.Quoted} WHERE tenant_id = $1",
                     connection
-                );
+                )
+                {
+                    CommandTimeout = 0, // as long as it takes
+                };
                 delete.Parameters.Add(SqlValue.Of(tenant.Value));
                 await delete.ExecuteNonQueryAsync(cancellationToken);
             }

@@ -7,8 +7,12 @@ namespace TenantDocs.Operations;
 /// <summary>Which faults are worth another attempt, and how a fault reads to an operator: no SQL, no names of objects.</summary>
 internal static class OperationFaults
 {
+    private const string IdleInTransactionSessionTimeout = "25P03";
+
     public static bool IsTransient(Exception fault) =>
         fault is NpgsqlException { IsTransient: true } or IOException or SocketException or TimeoutException
+        // The server ended a session that stood still in a transaction: its process froze, or its network.
+        || fault is PostgresException { SqlState: IdleInTransactionSessionTimeout }
         || fault is NpgsqlException { InnerException: { } inner } && IsTransient(inner);
 
     public static Error Describe(Exception fault, string phase, StepFailure follows)
@@ -22,10 +26,18 @@ internal static class OperationFaults
         {
             PostgresException { SqlState: PostgresErrorCodes.ObjectInUse } => "something else keeps using it",
             PostgresException { SqlState: PostgresErrorCodes.DiskFull } => "the server's disk is full",
+            PostgresException
+            {
+                SqlState: PostgresErrorCodes.CannotConnectNow
+                    or PostgresErrorCodes.AdminShutdown
+                    or PostgresErrorCodes.CrashShutdown
+            } => "the server goes down or comes up",
             PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } =>
                 "the server has no free connection",
+            PostgresException { SqlState: PostgresErrorCodes.ConfigurationLimitExceeded } =>
+                "a limit of the server's configuration is reached, such as its replication slots",
             PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } =>
-                "the platform's administrator role lacks a privilege there",
+                "the platform's role lacks a privilege there",
             PostgresException answer => $"the server answered {answer.SqlState}",
             NpgsqlException or IOException or SocketException => "the server cannot be reached",
             TimeoutException => "it took too long",
