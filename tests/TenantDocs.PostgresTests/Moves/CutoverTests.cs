@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Isolation;
@@ -18,7 +17,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Schema, server: First);
         await using var workload = new Workload(Platform, tenant.Id).Start();
-        var id = await WaitingAsync(tenant);
+        var id = await WaitingAsync(tenant, ToDatabase);
         Assert.Equal(First, (await TenantAsync(tenant.Id)).Placement.Server);
         await workload.AdvanceAsync(20);
 
@@ -35,7 +34,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
         await using var workload = new Workload(Platform, tenant.Id).Start();
-        var id = await WaitingAsync(tenant);
+        var id = await WaitingAsync(tenant, ToDatabase);
 
         Assert.Null((await Requests.CancelAsync(id, CancellationToken.None)).Error);
 
@@ -53,7 +52,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
         await using var workload = new Workload(Platform, tenant.Id).Start(writers: 3, readers: 1);
-        var id = await WaitingAsync(tenant);
+        var id = await WaitingAsync(tenant, ToDatabase);
         await using var connection = await Platform.OpenAsync(tenant, SessionRole.App);
         await using var transaction = await connection.BeginTransactionAsync(CancellationToken.None);
         await using (var enter = new NpgsqlCommand("SELECT tenantdocs.enter_write($1, $2)", connection, transaction))
@@ -80,7 +79,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
         var neighbour = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
         await using var workload = new Workload(Platform, tenant.Id).Start(writers: 2, readers: 1);
-        var id = await WaitingAsync(tenant);
+        var id = await WaitingAsync(tenant, ToDatabase);
         await using var connection = await Platform.OpenAsync(neighbour, SessionRole.Mover);
         await using var huge = new NpgsqlCommand(
             """
@@ -115,7 +114,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
         await using var workload = new Workload(Platform, tenant.Id).Start(writers: 2, readers: 1);
-        var id = await WaitingAsync(tenant, ToDatabase with { MaxWritePauseMs = 1, AutoCutover = false });
+        var id = await WaitingAsync(tenant, ToDatabase with { MaxWritePauseMs = 1 });
         Assert.Null((await Moves.CutoverAsync(id, CancellationToken.None)).Error);
 
         var move = await EndAsync(id);
@@ -251,38 +250,12 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
     public async Task A_second_operation_of_the_tenant_is_refused_while_it_moves()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
-        var id = await WaitingAsync(tenant);
+        var id = await WaitingAsync(tenant, ToDatabase);
 
         var second = await Moves.StartAsync(tenant.Slug, ToDatabase, false, "tests", CancellationToken.None);
 
         Assert.Equal("operation-in-progress", second.Error?.Code);
         await Requests.CancelAsync(id, CancellationToken.None);
         Assert.Equal(OperationStatus.Cancelled, (await EndAsync(id)).Status);
-    }
-
-    private async Task<Guid> WaitingAsync(Tenant tenant, MoveRequest? request = null)
-    {
-        var started = await Moves.StartAsync(
-            tenant.Slug,
-            request ?? ToDatabase with { AutoCutover = false },
-            false,
-            "tests",
-            CancellationToken.None
-        );
-        Assert.True(started.Error is null, started.Error?.Detail);
-        var id = started.Value.Operation.Id;
-        var since = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            var operation = (await Requests.FindAsync(id, CancellationToken.None))!;
-            if (operation is { Status: OperationStatus.Waiting, Phase: "ready" })
-            {
-                return id;
-            }
-
-            Assert.False(operation.IsFinished, $"{operation.Phase}: {operation.Problem}");
-            Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromMinutes(2), $"Stuck in {operation.Phase}.");
-            await Task.Delay(50);
-        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Database;
@@ -24,8 +25,7 @@ public abstract class MoveSetting(PostgresFixture postgres) : IAsyncLifetime
     public virtual async ValueTask InitializeAsync()
     {
         var one = await postgres.ServerConnectionString(0);
-        var two = await postgres.ServerConnectionString(1);
-        Platform = await Platform.StartAsync(one, [one, two], Settings, Configure);
+        await StartAsync(one, one, await postgres.ServerConnectionString(1));
     }
 
     public virtual async ValueTask DisposeAsync()
@@ -33,6 +33,9 @@ public abstract class MoveSetting(PostgresFixture postgres) : IAsyncLifetime
         await Platform.DisposeAsync();
         GC.SuppressFinalize(this);
     }
+
+    protected async Task StartAsync(string catalog, string first, string second) =>
+        Platform = await Platform.StartAsync(catalog, [first, second], Settings, Configure);
 
     protected virtual IReadOnlyDictionary<string, string?> Settings =>
         new Dictionary<string, string?>
@@ -49,6 +52,36 @@ public abstract class MoveSetting(PostgresFixture postgres) : IAsyncLifetime
         var started = await Moves.StartAsync(tenant.Slug, request, false, "tests", CancellationToken.None);
         Assert.True(started.Error is null, started.Error?.Detail);
         return await EndAsync(started.Value.Operation.Id);
+    }
+
+    /// <summary>Begins a move that switches on the word only, and returns when it waits for that.</summary>
+    protected async Task<Guid> WaitingAsync(Tenant tenant, MoveRequest request)
+    {
+        var started = await Moves.StartAsync(
+            tenant.Slug,
+            request with
+            {
+                AutoCutover = false,
+            },
+            false,
+            "tests",
+            CancellationToken.None
+        );
+        Assert.True(started.Error is null, started.Error?.Detail);
+        var id = started.Value.Operation.Id;
+        var since = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            var operation = (await Requests.FindAsync(id, CancellationToken.None))!;
+            if (operation is { Status: OperationStatus.Waiting, Phase: "ready" })
+            {
+                return id;
+            }
+
+            Assert.False(operation.IsFinished, $"{operation.Phase}: {operation.Problem}");
+            Assert.True(Stopwatch.GetElapsedTime(since) < TimeSpan.FromMinutes(2), $"Stuck in {operation.Phase}.");
+            await Task.Delay(50);
+        }
     }
 
     protected async Task<Operation> EndAsync(Guid id)
