@@ -118,6 +118,7 @@ internal sealed class ReadyStep(MoveTools tools) : MoveStep(tools)
         }
 
         CatchUpStep.Describe(context, leg, run);
+        run.ShortenLag();
         await PrepareReturnAsync(context, leg, run, cancellationToken);
         await run.OpenPairAsync(cancellationToken);
         await Tools.ReachAsync("Narrowing", cancellationToken);

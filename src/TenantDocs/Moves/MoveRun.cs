@@ -116,6 +116,9 @@ internal sealed partial class MoveRun : IAsyncDisposable
     public void PaceWriters(WritePaces paces, CatalogDatabase catalog) =>
         _pacer ??= new WriterPacer(Leg.TenantId, Link, paces, catalog, _time, _logger);
 
+    /// <summary>From now on they are spaced until the lag is as short as the pause is to be.</summary>
+    public void ShortenLag() => _pacer?.Shorten();
+
     /// <summary>Lets the writers of this process come as fast as they like; they are held now.</summary>
     public void ReleaseWriters() => _pacer?.Release();
 

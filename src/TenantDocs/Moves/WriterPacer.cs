@@ -18,8 +18,14 @@ internal sealed class WriterPacer : IAsyncDisposable
     /// <summary>The most that it asks for: 40 writes a second in each process.</summary>
     internal static readonly TimeSpan Longest = TimeSpan.FromMilliseconds(25);
 
-    /// <summary>A lag that needs no spacing.</summary>
-    internal static readonly TimeSpan Good = TimeSpan.FromMilliseconds(8);
+    /// <summary>
+    /// A lag that needs no spacing while there is time. A stream that only ever lags this much keeps up: spacing would make the
+    /// tenant's requests queue for nothing.
+    /// </summary>
+    internal static readonly TimeSpan Enough = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>A lag that needs none before the switch: writes are held for what is left of it.</summary>
+    internal static readonly TimeSpan Short = TimeSpan.FromMilliseconds(8);
 
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Step = TimeSpan.FromMilliseconds(0.5);
@@ -29,6 +35,7 @@ internal sealed class WriterPacer : IAsyncDisposable
     private readonly ILogger _logger;
     private readonly TenantId _tenant;
     private readonly Task _pacing;
+    private volatile bool _isShort;
 
     /// <summary>Starts to watch the stream.</summary>
     public WriterPacer(
@@ -46,6 +53,9 @@ internal sealed class WriterPacer : IAsyncDisposable
 
     /// <summary>Whether writers are spaced now.</summary>
     public bool IsPacing { get; private set; }
+
+    /// <summary>From now on the lag is to be short: writes will be held soon.</summary>
+    public void Shorten() => _isShort = true;
 
     /// <summary>Lets the writers of this process go, and says nothing yet to others: writes nothing in the pause.</summary>
     public void Release()
@@ -72,9 +82,10 @@ internal sealed class WriterPacer : IAsyncDisposable
     /// <param name="before">The lag an interval ago.</param>
     /// <param name="lag">The lag now.</param>
     /// <param name="passed">The interval.</param>
-    internal static TimeSpan Next(TimeSpan spacing, TimeSpan before, TimeSpan lag, TimeSpan passed)
+    /// <param name="good">A lag that needs no spacing.</param>
+    internal static TimeSpan Next(TimeSpan spacing, TimeSpan before, TimeSpan lag, TimeSpan passed, TimeSpan good)
     {
-        if (lag > Good && before - lag < passed / 2)
+        if (lag > good && before - lag < passed / 2)
         {
             var more = spacing + Step + spacing / 4;
             return more < Longest ? more : Longest;
@@ -92,7 +103,7 @@ internal sealed class WriterPacer : IAsyncDisposable
         {
             await Task.Delay(Interval, time, _stop.Token);
             var (lag, now) = (link.Lag, time.GetTimestamp());
-            var next = Next(spacing, before, lag, time.GetElapsedTime(at, now));
+            var next = Next(spacing, before, lag, time.GetElapsedTime(at, now), _isShort ? Short : Enough);
             // Said again in time, so that it does not end by itself.
             if (next != spacing || (IsPacing && time.GetElapsedTime(told, now) > WritePaces.Lasting / 3))
             {
