@@ -123,16 +123,15 @@ internal static class ContentVerifier
         );
         var content = new TableContent();
         var (size, got) = (64, 64);
+        // Since the last rest, over several pieces: one alone may be too short to rest after.
+        var since = Stopwatch.GetTimestamp();
         while (got == size)
         {
-            var since = Stopwatch.GetTimestamp();
+            var began = Stopwatch.GetTimestamp();
             got = await FetchAsync(connection, size, content, cancellationToken);
-            var took = Stopwatch.GetElapsedTime(since);
+            var took = Stopwatch.GetElapsedTime(began);
             await report(content.Rows);
-            if (pacer is not null)
-            {
-                await pacer.RestAsync(since, cancellationToken);
-            }
+            since = pacer is null ? since : await pacer.RestAsync(since, cancellationToken);
 
             // Large documents come few at a time, so that a piece is neither a burden nor a mere round trip.
             if (got == size && (took < Quick || took > Slow))
