@@ -24,9 +24,13 @@ internal sealed class ConnectionLease(
     }
 }
 
-/// <summary>The connection budget was spent for longer than a request may wait. Nothing was sent; try again.</summary>
-public sealed class ConnectionBudgetException(int budget)
-    : Exception($"All {budget} server connections stayed busy; the request was not started. Try again shortly.");
+/// <summary>
+/// The connection budget, or the tenant's part of it for writes, was spent for longer than a request may wait. Nothing was
+/// sent; try again.
+/// </summary>
+/// <param name="busy">What was.</param>
+public sealed class ConnectionBudgetException(string busy)
+    : Exception($"{busy} stayed busy; the request was not started. Try again shortly.");
 
 /// <summary>A server was not found safe for tenants yet, so no request is sent there.</summary>
 /// <param name="server">Its name.</param>

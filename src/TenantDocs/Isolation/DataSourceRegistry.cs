@@ -14,10 +14,14 @@ namespace TenantDocs.Isolation;
 /// it can hold open. When the budget is spent, a pool that holds none takes from the least recently used pool that has
 /// idle ones (that pool is cleared). A pool that holds some waits for one of its own instead, unless another one's are
 /// unused or clearly too many: else busy databases would take each other's connections at every request, and opening one
-/// costs thirty reads. When there is nothing to take, the caller waits its turn. Proof: DataSourceRegistryTests.
+/// costs thirty reads. When there is nothing to take, the caller waits its turn, and so does who would open one more while
+/// some of the same database are being opened. Proof: DataSourceRegistryTests.
 /// </remarks>
 public sealed class DataSourceRegistry : IAsyncDisposable
 {
+    // A connection that is given back in the meantime serves as well as a new one: after a move all requests of a database
+    // come at once.
+    private const int MostOpening = 2;
     private static readonly TimeSpan Unused = TimeSpan.FromSeconds(1);
     private readonly ServerConnections _servers;
     private readonly IsolationOptions _options;
@@ -78,22 +82,24 @@ public sealed class DataSourceRegistry : IAsyncDisposable
 
         Pool pool;
         Waiter? waiter = null;
+        bool isNew;
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             pool = GetOrAdd(server, database, isolation);
-            if ((pool.Leased == pool.Charged && AnyWaitsForBudget()) || !TryLease(pool))
+            if ((pool.Leased == pool.Charged && AnyWaitsForBudget()) || !TryLease(pool, out isNew))
             {
                 waiter = new Waiter(pool);
                 _waiters.AddLast(waiter);
                 // A pool with a waiter is not thrown away between now and its turn.
                 pool.Waiting++;
+                isNew = false;
             }
         }
 
         if (waiter is not null)
         {
-            await WaitAsync(waiter, cancellationToken);
+            isNew = await WaitAsync(waiter, cancellationToken);
         }
 
         try
@@ -104,6 +110,13 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         {
             Release(pool);
             throw;
+        }
+        finally
+        {
+            if (isNew)
+            {
+                Opened(pool);
+            }
         }
     }
 
@@ -224,12 +237,23 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         return builder.Build();
     }
 
-    private bool TryLease(Pool pool)
+    private void Opened(Pool pool)
     {
-        if (pool.Leased == pool.Charged)
+        lock (_lock)
+        {
+            pool.Opening--;
+            ServeWaiters();
+        }
+    }
+
+    private bool TryLease(Pool pool, out bool isNew)
+    {
+        isNew = pool.Leased == pool.Charged;
+        if (isNew)
         {
             if (
-                pool.Charged >= _options.MaxConnectionsPerDatabase
+                pool.Opening >= MostOpening
+                || pool.Charged >= _options.MaxConnectionsPerDatabase
                 || (_charged >= _options.ConnectionBudget && !TryReclaim(pool))
             )
             {
@@ -238,6 +262,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
 
             _charged++;
             pool.Charged++;
+            pool.Opening++;
         }
 
         pool.Leased++;
@@ -277,13 +302,15 @@ public sealed class DataSourceRegistry : IAsyncDisposable
             var next = node.Next;
             var pool = node.Value.Pool;
             var needsNew = pool.Leased == pool.Charged;
-            if (!(needsNew && budgetSpent) && TryLease(pool))
+            if (!(needsNew && budgetSpent) && TryLease(pool, out var isNew))
             {
                 _waiters.Remove(node);
                 pool.Waiting--;
-                if (!node.Value.Turn.TrySetResult())
+                if (!node.Value.Turn.TrySetResult(isNew))
                 {
-                    TakeBack(pool); // it gave up a moment ago
+                    // It gave up a moment ago.
+                    pool.Opening -= isNew ? 1 : 0;
+                    TakeBack(pool);
                 }
             }
             else
@@ -310,17 +337,23 @@ public sealed class DataSourceRegistry : IAsyncDisposable
 
     private static bool WaitsForBudget(Pool pool) => pool.Charged == 0;
 
-    private async Task WaitAsync(Waiter waiter, CancellationToken cancellationToken)
+    private async Task<bool> WaitAsync(Waiter waiter, CancellationToken cancellationToken)
     {
         try
         {
-            await waiter.Turn.Task.WaitAsync(_options.ConnectionTimeout, cancellationToken);
+            return await waiter.Turn.Task.WaitAsync(_options.ConnectionTimeout, cancellationToken);
         }
         catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
             if (!waiter.Turn.TrySetCanceled(CancellationToken.None))
             {
-                Release(waiter.Pool); // the turn came in the same moment
+                // The turn came in the same moment.
+                if (await waiter.Turn.Task)
+                {
+                    Opened(waiter.Pool);
+                }
+
+                Release(waiter.Pool);
             }
             else
             {
@@ -333,7 +366,9 @@ public sealed class DataSourceRegistry : IAsyncDisposable
                 }
             }
 
-            throw e is TimeoutException ? new ConnectionBudgetException(_options.ConnectionBudget) : e;
+            throw e is TimeoutException
+                ? new ConnectionBudgetException($"All {_options.ConnectionBudget} server connections")
+                : e;
         }
     }
 
@@ -378,12 +413,13 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         public int Leased { get; set; }
         public int Charged { get; set; }
         public int Waiting { get; set; }
+        public int Opening { get; set; }
         public bool Forgotten { get; set; }
         public long LastUsed { get; set; }
     }
 
     private sealed record Waiter(Pool Pool)
     {
-        public TaskCompletionSource Turn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        public TaskCompletionSource<bool> Turn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

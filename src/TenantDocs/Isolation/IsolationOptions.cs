@@ -20,7 +20,14 @@ public sealed class IsolationOptions
     /// <summary>After how long without use a database's connections are closed. Default 5 minutes.</summary>
     public TimeSpan IdleLifetime { get; set; } = TimeSpan.FromMinutes(5);
 
-    /// <summary>How long a request waits for a connection within the budget. Default 5 s.</summary>
+    /// <summary>
+    /// Writes of one tenant that go on at a time in this process; the others wait for their turn, without a connection.
+    /// Default: as many as there are processors, at least 4.
+    /// </summary>
+    [Range(1, 10_000)]
+    public int MaxWritesPerTenant { get; set; } = Math.Max(4, Environment.ProcessorCount);
+
+    /// <summary>How long a request waits for a connection within the budget, or a write for its turn. Default 5 s.</summary>
     public TimeSpan ConnectionTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How long a unit of work waits for its tenant's new home during a move before it gives up. Default 5 s.</summary>

@@ -26,6 +26,7 @@ public static class IsolationServiceCollectionExtensions
         services.TryAddSingleton<Isolations>();
         services.TryAddSingleton<TenantDoors>();
         services.TryAddSingleton<WritePaces>();
+        services.TryAddSingleton<WriteTurns>();
         services.TryAddSingleton<TenantSessions>();
         services.TryAddSingleton<TenantContexts>();
         services.AddPooledDbContextFactory<TenantDbContext>(

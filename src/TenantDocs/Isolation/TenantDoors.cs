@@ -28,15 +28,12 @@ public sealed class TenantDoors
     internal TenantDoor? Find(TenantId tenant) => _doors.GetValueOrDefault(tenant);
 }
 
-/// <summary>Before a tenant's units of work: lets few writes through, then none.</summary>
+/// <summary>Before a tenant's units of work: open, then closed to writes.</summary>
 /// <remarks>
-/// A tenant's commits are one after the other anyway (<c>tenant_state</c>), so fewer writers at a time write as much, and
-/// the fence, which waits for those that are inside, waits for fewer. While writes are held, the tenant's reads leave the
-/// processors to the switch that they would have to wait for at its end.
+/// While writes are held, the tenant's reads leave the processors to the switch that they would have to wait for at its end.
 /// </remarks>
 internal sealed class TenantDoor(Action<TenantDoor> remove) : IDisposable
 {
-    private const int Writers = 2;
     private const int ReadersWhileClosed = 1;
 
     private readonly Lock _lock = new();
@@ -44,7 +41,6 @@ internal sealed class TenantDoor(Action<TenantDoor> remove) : IDisposable
     private readonly Queue<TaskCompletionSource<bool>> _writes = new();
     private readonly Queue<TaskCompletionSource<bool>> _reads = new();
     private Timer? _expiry;
-    private int _writing;
     private int _reading;
     private bool _closed;
 
@@ -143,19 +139,11 @@ internal sealed class TenantDoor(Action<TenantDoor> remove) : IDisposable
         }
     }
 
-    private bool HasRoom(SessionMode mode) =>
-        mode is SessionMode.Write ? !_closed && _writing < Writers : !_closed || _reading < ReadersWhileClosed;
+    private bool HasRoom(SessionMode mode) => !_closed || (mode is SessionMode.Read && _reading < ReadersWhileClosed);
 
     private void Count(SessionMode mode, int change)
     {
-        if (mode is SessionMode.Write)
-        {
-            _writing += change;
-        }
-        else
-        {
-            _reading += change;
-        }
+        _reading += mode is SessionMode.Read ? change : 0;
     }
 
     private void Admit()

@@ -18,6 +18,7 @@ public sealed class TenantSessions(
     ITenantRoutes routes,
     TenantDoors doors,
     WritePaces paces,
+    WriteTurns turns,
     IOptions<IsolationOptions> options,
     TimeProvider time
 )
@@ -62,6 +63,8 @@ public sealed class TenantSessions(
 
         try
         {
+            // Before the door: who waits for a turn is not yet past it when it closes.
+            using var turn = await TurnAsync(tenant, mode, cancellationToken);
             if (doors.Find(tenant.Id) is not { } door)
             {
                 return await OnceAsync(tenant, mode, work, cancellationToken);
@@ -80,6 +83,11 @@ public sealed class TenantSessions(
 
         return await AgainAsync(tenant, mode, work, cancellationToken);
     }
+
+    private ValueTask<WriteTurn> TurnAsync(Tenant tenant, SessionMode mode, CancellationToken cancellationToken) =>
+        mode is SessionMode.Write
+            ? turns.EnterAsync(tenant.Id, cancellationToken)
+            : ValueTask.FromResult(default(WriteTurn));
 
     private async Task<T> OnceAsync<T>(
         Tenant tenant,
@@ -122,6 +130,7 @@ public sealed class TenantSessions(
 
             try
             {
+                using var turn = await TurnAsync(fresh, mode, cancellationToken);
                 return await OnceAsync(fresh, mode, work, cancellationToken);
             }
             catch (Exception e) when (IsElsewhere(e, mode))

@@ -93,10 +93,38 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
 
             if (input.Return is { } back && context.Kept<string>(LostKey) is null)
             {
-                await CatchUpAsync(context, back, cancellationToken);
+                using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+                enough.CancelAfter(left);
+                await FollowAsync(context, back, enough, cancellationToken);
             }
 
             return StepOutcome.Wait(left < Tools.Options.ReturnInterval ? left : Tools.Options.ReturnInterval);
+        }
+
+        // Writers may be faster than the stream for as long as they like: nobody who wants the keeping to end waits for it.
+        private async Task FollowAsync(
+            OperationContext context,
+            MoveLeg back,
+            CancellationTokenSource enough,
+            CancellationToken cancellationToken
+        )
+        {
+            var told = context.HearAsync([HandOverSignal, FinalizeSignal], enough.Token);
+            var work = CatchUpAsync(context, back, enough.Token);
+            await Task.WhenAny(told, work);
+            await enough.CancelAsync();
+            await Task.WhenAll(told, work).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            foreach (var part in new[] { told, work })
+            {
+                try
+                {
+                    await part;
+                }
+                catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+                {
+                    // The other one came first, or the time of keeping is over.
+                }
+            }
         }
 
         private async Task CatchUpAsync(OperationContext context, MoveLeg back, CancellationToken cancellationToken)
@@ -114,7 +142,9 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
                 throw new LeaseLostException();
             }
             catch (Exception e)
-                when (e is MoveFaultException || (e is PostgresException && !OperationFaults.IsTransient(e)))
+                when (!cancellationToken.IsCancellationRequested
+                    && (e is MoveFaultException || (e is PostgresException && !OperationFaults.IsTransient(e)))
+                )
             {
                 // The tenant is served where it is; only the way back is closed. The slot must not keep the log for ever.
                 MoveLog.ReturnLost(Tools.Logger, e, back.Tenant);

@@ -137,24 +137,31 @@ public sealed class OperationContext : IDisposable
     /// </summary>
     public async Task<JsonElement> WaitForSignalAsync(string name, CancellationToken cancellationToken)
     {
-        using var notices = _notices.Subscribe(OperationNotices.HolderOf(Operation.Id));
         JsonElement? payload;
         if (!TryGetSignal(name, out payload))
         {
             await SetStatusAsync(OperationStatus.Waiting, cancellationToken);
-            while (!TryGetSignal(name, out payload))
-            {
-                await notices.WaitAsync(_lease.Duration / 3, cancellationToken);
-                if (!await HeartbeatAsync(cancellationToken))
-                {
-                    throw new LeaseLostException();
-                }
-            }
-
+            await HearAsync([name], cancellationToken);
+            payload = Operation.Signals.GetProperty(name);
             await SetStatusAsync(OperationStatus.Running, cancellationToken);
         }
 
         return payload.Value;
+    }
+
+    /// <summary>Returns when one of these signals has been given, while the step's work goes on beside this.</summary>
+    /// <exception cref="LeaseLostException">Another worker holds the operation.</exception>
+    public async Task HearAsync(IReadOnlyCollection<string> names, CancellationToken cancellationToken)
+    {
+        using var notices = _notices.Subscribe(OperationNotices.HolderOf(Operation.Id));
+        while (!names.Any(n => TryGetSignal(n, out _)))
+        {
+            await notices.WaitAsync(_lease.Duration / 3, cancellationToken);
+            if (!await HeartbeatAsync(cancellationToken))
+            {
+                throw new LeaseLostException();
+            }
+        }
     }
 
     /// <summary>Writes down what is about to be created; returns when that is durable.</summary>

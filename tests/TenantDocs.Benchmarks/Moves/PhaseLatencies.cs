@@ -63,7 +63,7 @@ internal sealed class PhaseLatencies
     public string Table()
     {
         var text = new StringBuilder(
-            "| | seconds | requests | p50 ms | p99 ms | longest ms | longest with no move ms | over 250 ms |\n|---|---|---|---|---|---|---|---|\n"
+            "| | seconds | requests | p50 ms | p99 ms | p99.9 ms | longest ms | longest with no move ms | over 250 ms |\n|---|---|---|---|---|---|---|---|---|\n"
         );
         foreach (var (name, isMove, seconds) in _phases.OrderBy(p => p.IsMove))
         {
@@ -77,7 +77,7 @@ internal sealed class PhaseLatencies
     private void Append(StringBuilder text, string name, double seconds, IReadOnlyList<double> times) =>
         text.Append(
             CultureInfo.InvariantCulture,
-            $"| {name} | {seconds:0.0} | {times.Count:N0} | {times.Quantile(0.5):0.0} | {times.Quantile(0.99):0.0} | {times.Quantile(1):0.0} | {Resting.Quantile(1):0.0} | {times.Count(t => t > 250):N0} |\n"
+            $"| {name} | {seconds:0.0} | {times.Count:N0} | {times.Quantile(0.5):0.0} | {times.Quantile(0.99):0.0} | {times.Quantile(0.999):0.0} | {times.Quantile(1):0.0} | {Resting.Quantile(1):0.0} | {times.Count(t => t > 250):N0} |\n"
         );
 
     private List<double> All(bool isMove) =>

@@ -164,6 +164,26 @@ public sealed class DataSourceRegistryTests(AttackGround ground)
     }
 
     [Fact]
+    public async Task A_database_that_all_come_to_at_once_is_connected_to_by_two_at_a_time()
+    {
+        var tenant = (await PlaceAsync(IsolationModel.Database, 1))[0];
+        await using var engine = Engine(budget: 10, perDatabase: 6, seconds: 60);
+
+        var renting = Enumerable.Range(0, 6).Select(_ => engine.RentAsync(tenant).AsTask()).ToList();
+
+        var (opening, open) = (engine.Registry.Charged, renting.Count(r => r.IsCompleted));
+        Assert.InRange(opening, 1, 2 + open);
+        // The control: nobody stays behind, and nobody shares one.
+        var leases = await Task.WhenAll(renting);
+        Assert.Equal(6, leases.Select(l => l.Connection.ProcessID).Distinct().Count());
+        Assert.Equal(6, engine.Registry.Charged);
+        foreach (var lease in leases)
+        {
+            await lease.DisposeAsync();
+        }
+    }
+
+    [Fact]
     public async Task Who_waits_too_long_is_told_and_loses_nothing_to_the_budget()
     {
         var tenants = await PlaceAsync(IsolationModel.Database, 2);

@@ -27,6 +27,7 @@ internal sealed class OwnEngine : IAsyncDisposable
             routes ?? platform.Get<TenantRoutes>(),
             platform.Get<TenantDoors>(),
             platform.Get<WritePaces>(),
+            new WriteTurns(Options.Create(options), time ?? TimeProvider.System),
             Options.Create(options),
             time ?? TimeProvider.System
         );

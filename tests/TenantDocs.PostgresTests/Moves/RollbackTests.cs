@@ -91,6 +91,49 @@ public sealed class RollbackTests(PostgresFixture postgres) : MoveSetting(postgr
         await NothingLeaksAsync();
     }
 
+    [Fact]
+    public async Task Nobody_who_ends_the_keeping_waits_for_a_stream_that_does_not_catch_up()
+    {
+        var tenant = await Platform.NewTenantAsync(IsolationModel.Schema, server: First);
+        var kept = tenant.Placement;
+        await using var workload = new Workload(Platform, tenant.Id).Start();
+        await workload.AdvanceAsync(20);
+        var move = await MoveAsync(tenant, new MoveRequest { Isolation = IsolationModel.Shared });
+        Succeeded(move);
+        await using var connection = await Platform.Servers.OpenAsync(
+            First,
+            kept.Database,
+            SessionRole.Admin,
+            TestContext.Current.CancellationToken
+        );
+        await using var transaction = await connection.BeginTransactionAsync(TestContext.Current.CancellationToken);
+        await using var locks = new NpgsqlCommand(
+            $"LOCK TABLE {kept.Schema.Quoted}.tenant_state IN EXCLUSIVE MODE",
+            connection
+        );
+        await locks.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
+        await workload.AdvanceAsync(20);
+        const string waiting = "SELECT pid::text FROM pg_locks WHERE NOT granted AND relation IS NOT NULL";
+        for (var start = Stopwatch.GetTimestamp(); (await ListAsync(First, kept.Database.Name, waiting)).Count == 0; )
+        {
+            Assert.True(Stopwatch.GetElapsedTime(start) < Deadline, "Nothing of the way back waits for the lock.");
+            await Task.Delay(20, TestContext.Current.CancellationToken);
+        }
+
+        var asked = Stopwatch.GetTimestamp();
+        var finalized = await Moves.FinalizeAsync(move.Id, CancellationToken.None);
+        Assert.True(finalized.Error is null, finalized.Error?.Detail);
+        await KeptAsync(move.Id, RetentionOperation.StreamEndedKey);
+
+        // A statement that stands still is given up after twenty seconds, a stream that stands still after a minute.
+        Assert.True(Stopwatch.GetElapsedTime(asked) < TimeSpan.FromSeconds(15));
+        await transaction.RollbackAsync(TestContext.Current.CancellationToken);
+        Succeeded(await EndAsync(finalized.Value.Id));
+        await workload.JudgeAsync();
+        await NothingLeaksAsync();
+        await NothingElsewhereAsync(tenant.Id);
+    }
+
     protected override IReadOnlyDictionary<string, string?> Settings =>
         new Dictionary<string, string?>(base.Settings) { ["Moves:CompareInterval"] = "00:00:00.500" };
 
