@@ -3,11 +3,8 @@ using Npgsql;
 namespace TenantDocs.Isolation;
 
 /// <summary>An open connection of the request role, counted in the budget until disposed.</summary>
-internal sealed class ConnectionLease(
-    DataSourceRegistry registry,
-    DataSourceRegistry.Pool pool,
-    NpgsqlConnection connection
-) : IAsyncDisposable
+internal sealed class ConnectionLease(DataSourceRegistry registry, DatabasePool pool, NpgsqlConnection connection)
+    : IAsyncDisposable
 {
     private bool _returned;
 

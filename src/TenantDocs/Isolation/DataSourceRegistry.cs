@@ -26,9 +26,9 @@ public sealed class DataSourceRegistry : IAsyncDisposable
     private readonly ServerConnections _servers;
     private readonly IsolationOptions _options;
     private readonly Lock _lock = new();
-    private readonly Dictionary<(string Server, PgIdentifier Database), Pool> _pools = [];
-    private readonly LinkedList<Pool> _byUse = new(); // least recently used first
-    private readonly LinkedList<Waiter> _waiters = new();
+    private readonly Dictionary<(string Server, PgIdentifier Database), DatabasePool> _pools = [];
+    private readonly LinkedList<DatabasePool> _byUse = new(); // least recently used first
+    private readonly LinkedList<PoolWaiter> _waiters = new();
     private readonly Timer _idle;
     private int _charged;
     private bool _disposed;
@@ -80,8 +80,8 @@ public sealed class DataSourceRegistry : IAsyncDisposable
             throw new ServerWithheldException(server);
         }
 
-        Pool pool;
-        Waiter? waiter = null;
+        DatabasePool pool;
+        PoolWaiter? waiter = null;
         bool isNew;
         lock (_lock)
         {
@@ -89,7 +89,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
             pool = GetOrAdd(server, database, isolation);
             if ((pool.Leased == pool.Charged && AnyWaitsForBudget()) || !TryLease(pool, out isNew))
             {
-                waiter = new Waiter(pool);
+                waiter = new PoolWaiter(pool);
                 _waiters.AddLast(waiter);
                 // A pool with a waiter is not thrown away between now and its turn.
                 pool.Waiting++;
@@ -123,7 +123,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
     /// <summary>Forgets a database, closing its idle connections; its busy ones close when they come back.</summary>
     public async Task ForgetAsync(string server, PgIdentifier database)
     {
-        Pool? pool;
+        DatabasePool? pool;
         lock (_lock)
         {
             if (!_pools.Remove((server, database), out pool))
@@ -144,7 +144,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
     /// <inheritdoc />
     public async ValueTask DisposeAsync()
     {
-        List<Pool> pools;
+        List<DatabasePool> pools;
         lock (_lock)
         {
             _disposed = true;
@@ -159,7 +159,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         }
     }
 
-    internal void Release(Pool pool)
+    internal void Release(DatabasePool pool)
     {
         lock (_lock)
         {
@@ -168,7 +168,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         }
     }
 
-    private void TakeBack(Pool pool)
+    private void TakeBack(DatabasePool pool)
     {
         pool.Leased--;
         if (pool.Forgotten)
@@ -178,7 +178,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         }
     }
 
-    private Pool GetOrAdd(string server, PgIdentifier database, IIsolation isolation)
+    private DatabasePool GetOrAdd(string server, PgIdentifier database, IIsolation isolation)
     {
         if (_pools.TryGetValue((server, database), out var pool))
         {
@@ -204,7 +204,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
             }
         }
 
-        pool = new Pool((server, database), CreateSource(server, database, isolation));
+        pool = new DatabasePool((server, database), CreateSource(server, database, isolation));
         _pools.Add(pool.Key, pool);
         _byUse.AddLast(pool.Node);
         return pool;
@@ -237,7 +237,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         return builder.Build();
     }
 
-    private void Opened(Pool pool)
+    private void Opened(DatabasePool pool)
     {
         lock (_lock)
         {
@@ -246,7 +246,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         }
     }
 
-    private bool TryLease(Pool pool, out bool isNew)
+    private bool TryLease(DatabasePool pool, out bool isNew)
     {
         isNew = pool.Leased == pool.Charged;
         if (isNew)
@@ -269,7 +269,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         return true;
     }
 
-    private bool TryReclaim(Pool taker)
+    private bool TryReclaim(DatabasePool taker)
     {
         for (var node = _byUse.First; node is not null; node = node.Next)
         {
@@ -287,7 +287,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         return false;
     }
 
-    private static bool MayTake(Pool taker, Pool pool) =>
+    private static bool MayTake(DatabasePool taker, DatabasePool pool) =>
         taker.Charged == 0
         || pool.Charged >= 2 * (taker.Charged + 1)
         || Stopwatch.GetElapsedTime(pool.LastUsed) >= Unused;
@@ -335,9 +335,9 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         return false;
     }
 
-    private static bool WaitsForBudget(Pool pool) => pool.Charged == 0;
+    private static bool WaitsForBudget(DatabasePool pool) => pool.Charged == 0;
 
-    private async Task<bool> WaitAsync(Waiter waiter, CancellationToken cancellationToken)
+    private async Task<bool> WaitAsync(PoolWaiter waiter, CancellationToken cancellationToken)
     {
         try
         {
@@ -387,7 +387,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         }
     }
 
-    private void Remove(Pool pool)
+    private void Remove(DatabasePool pool)
     {
         _pools.Remove(pool.Key);
         _byUse.Remove(pool.Node);
@@ -395,31 +395,5 @@ public sealed class DataSourceRegistry : IAsyncDisposable
         _charged -= pool.Charged;
         pool.Charged = 0;
         pool.Source.Dispose();
-    }
-
-    internal sealed class Pool
-    {
-        public Pool((string Server, PgIdentifier Database) key, NpgsqlDataSource source)
-        {
-            Key = key;
-            Source = source;
-            Node = new LinkedListNode<Pool>(this);
-            LastUsed = Stopwatch.GetTimestamp();
-        }
-
-        public (string Server, PgIdentifier Database) Key { get; }
-        public NpgsqlDataSource Source { get; }
-        public LinkedListNode<Pool> Node { get; }
-        public int Leased { get; set; }
-        public int Charged { get; set; }
-        public int Waiting { get; set; }
-        public int Opening { get; set; }
-        public bool Forgotten { get; set; }
-        public long LastUsed { get; set; }
-    }
-
-    private sealed record Waiter(Pool Pool)
-    {
-        public TaskCompletionSource<bool> Turn { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -8,7 +8,16 @@ namespace TenantDocs.Moves;
 /// <param name="Slug">Its slug.</param>
 /// <param name="Server">Where it is.</param>
 /// <param name="Region">Where its data must stay; null = anywhere.</param>
-public sealed record MovableTenant(string Slug, string Server, string? Region);
+public sealed record MovableTenant(string Slug, string Server, string? Region)
+{
+    /// <summary>Why it cannot be moved now, in words; null when it can.</summary>
+    public string? Stays { get; init; }
+
+    /// <summary>
+    /// Whether a move can still be taken back. Another one would end that: so only a draining server is worth it.
+    /// </summary>
+    public bool HasWayBack { get; init; }
+}
 
 /// <summary>A proposed move.</summary>
 /// <param name="Tenant">Who.</param>
@@ -19,7 +28,7 @@ public sealed record RebalanceMove(string Tenant, string From, string To, string
 
 /// <summary>What levels the servers.</summary>
 /// <param name="Moves">In the order in which they should be made.</param>
-/// <param name="Stuck">Tenants that should move and cannot, with the reason.</param>
+/// <param name="Stuck">Tenants of draining servers that cannot move, with the reason.</param>
 public sealed record RebalancePlan(IReadOnlyList<RebalanceMove> Moves, IReadOnlyList<RebalanceMove> Stuck);
 
 /// <summary>
@@ -30,7 +39,7 @@ public static class Rebalance
 {
     /// <summary>Plans.</summary>
     /// <param name="servers">All servers.</param>
-    /// <param name="tenants">The tenants that may move, in the order in which they would be chosen.</param>
+    /// <param name="tenants">All tenants, in the order in which they would be chosen.</param>
     /// <param name="threshold">The difference of fill (0–1) that is left alone.</param>
     public static RebalancePlan Plan(
         IReadOnlyList<ServerLoad> servers,
@@ -52,17 +61,20 @@ public static class Rebalance
         foreach (var tenant in tenants.Where(t => servers.Any(s => s.Name == t.Server && s.Draining)))
         {
             var to = servers.Where(s => Takes(s, tenant, used)).OrderBy(Fill).ThenBy(s => s.Name).FirstOrDefault();
-            if (to is null)
-            {
-                stuck.Add(new RebalanceMove(tenant.Slug, tenant.Server, "", "no server of its region has room"));
-            }
-            else
+            if (tenant.Stays is null && to is not null)
             {
                 Move(tenant, to, $"{tenant.Server} is draining");
             }
+            else
+            {
+                var why = tenant.Stays ?? "no server of its region has room";
+                stuck.Add(new RebalanceMove(tenant.Slug, tenant.Server, "", why));
+            }
         }
 
-        var left = tenants.Where(t => moves.All(m => m.Tenant != t.Slug)).ToList();
+        var left = tenants
+            .Where(t => t is { Stays: null, HasWayBack: false } && moves.All(m => m.Tenant != t.Slug))
+            .ToList();
         while (NextLevelling(servers, left, used, Fill, threshold) is var (tenant, from, to))
         {
             Move(
@@ -112,10 +124,18 @@ public static class Rebalance
 /// <summary>Levels the servers of the platform.</summary>
 public sealed class Rebalancing(CatalogDatabase catalog, TenantPlacing placing, TenantMoves moves)
 {
-    private const string MovableSql = """
-        SELECT t.slug, p.server, t.region FROM tenants AS t JOIN placements AS p ON p.tenant_id = t.id
-         WHERE t.status IN ('active', 'suspended')
-           AND NOT EXISTS (SELECT FROM operations AS o WHERE o.tenant_id = t.id AND o.finished_at IS NULL)
+    private const string TenantsSql = """
+        SELECT t.slug, p.server, t.region,
+               CASE WHEN t.status NOT IN ('active', 'suspended') THEN 'its status is ' || t.status
+                    WHEN busy.type IS NOT NULL THEN 'its operation of the type ' || busy.type || ' is not finished' END,
+               EXISTS (SELECT FROM operations AS o
+                        WHERE o.tenant_id = t.id AND o.type = 'moveRetention' AND o.finished_at IS NULL)
+          FROM tenants AS t
+          JOIN placements AS p ON p.tenant_id = t.id
+          LEFT JOIN operations AS busy
+            ON busy.tenant_id = t.id AND busy.exclusive
+               AND busy.status IN ('pending', 'running', 'waiting', 'cancelling')
+         WHERE t.status <> 'purged'
          ORDER BY t.created_at DESC, t.id DESC
         """;
 
@@ -123,13 +143,19 @@ public sealed class Rebalancing(CatalogDatabase catalog, TenantPlacing placing, 
     public async Task<RebalancePlan> PlanAsync(double threshold, CancellationToken cancellationToken)
     {
         var tenants = new List<MovableTenant>();
-        await using (var command = catalog.Source.CreateCommand(MovableSql))
+        await using (var command = catalog.Source.CreateCommand(TenantsSql))
         {
             await using var reader = await command.ExecuteReaderAsync(cancellationToken);
             while (await reader.ReadAsync(cancellationToken))
             {
                 var region = reader.IsDBNull(2) ? null : reader.GetString(2);
-                tenants.Add(new MovableTenant(reader.GetString(0), reader.GetString(1), region));
+                tenants.Add(
+                    new MovableTenant(reader.GetString(0), reader.GetString(1), region)
+                    {
+                        Stays = reader.IsDBNull(3) ? null : reader.GetString(3),
+                        HasWayBack = reader.GetBoolean(4),
+                    }
+                );
             }
         }
 

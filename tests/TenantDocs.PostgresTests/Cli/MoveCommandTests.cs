@@ -44,7 +44,7 @@ public sealed class MoveCommandTests(PlatformFixture fixture) : IClassFixture<Pl
     public async Task A_plan_for_another_tier_with_the_same_home_says_that_nothing_moves()
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Schema);
-        await SetTierAsync(tenant, "starter");
+        await SetAsync(tenant, "UPDATE tenants SET tier = $2 WHERE id = $1", "starter");
 
         var plan = await RunAsync("move", "plan", tenant.Slug, "--tier", "business", "-o", "json");
 
@@ -195,12 +195,16 @@ public sealed class MoveCommandTests(PlatformFixture fixture) : IClassFixture<Pl
     {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: "local-2");
         Assert.DoesNotContain(tenant.Slug, (await RunAsync("rebalance", "plan", "--threshold", "1")).Output, Ordinal);
+        var leaving = await Platform.NewTenantAsync(IsolationModel.Shared, server: "local-2");
+        await SetAsync(leaving, "UPDATE tenants SET status = $2 WHERE id = $1", "pendingDeletion");
         await RunAsync("server", "drain", "local-2");
         try
         {
             var plan = await RunAsync("rebalance", "plan", "--threshold", "1");
             Assert.Equal(ExitCode.Done, plan.ExitCode);
             Assert.Matches($"{tenant.Slug} +local-2 +local-1 +local-2 is draining", plan.Output);
+            Assert.Contains($"{leaving.Slug} stays on local-2: its status is pendingDeletion.", plan.Error, Ordinal);
+            Assert.DoesNotContain(leaving.Slug, plan.Output, Ordinal);
             Assert.Null((await FindAsync(tenant)).ActiveOperation);
 
             // The newest tenant comes first.
@@ -208,7 +212,7 @@ public sealed class MoveCommandTests(PlatformFixture fixture) : IClassFixture<Pl
 
             Assert.True(run.ExitCode == ExitCode.Done, run.Error);
             Assert.Contains($"{tenant.Slug}: local-2 to local-1, operation ", run.Error, Ordinal);
-            var id = run.Error.Split("operation ")[1].Trim();
+            var id = run.Error.Split("operation ")[1].Split('\n')[0].Trim();
             var ended = await RunAsync("move", "wait", id);
             Assert.True(ended.ExitCode == ExitCode.Done, ended.Error);
             Assert.Equal("local-1", (await FindAsync(tenant)).Placement.Server);
@@ -254,11 +258,11 @@ public sealed class MoveCommandTests(PlatformFixture fixture) : IClassFixture<Pl
     private async Task<Tenant> FindAsync(Tenant tenant) =>
         (await Platform.Get<TenantCatalog>().FindAsync(tenant.Id, TestContext.Current.CancellationToken))!;
 
-    private async Task SetTierAsync(Tenant tenant, string tier)
+    private async Task SetAsync(Tenant tenant, string sql, string value)
     {
-        await using var command = Platform.Catalog.Source.CreateCommand("UPDATE tenants SET tier = $2 WHERE id = $1");
+        await using var command = Platform.Catalog.Source.CreateCommand(sql);
         command.Parameters.AddWithValue(tenant.Id.Value);
-        command.Parameters.AddWithValue(tier);
+        command.Parameters.AddWithValue(value);
         await command.ExecuteNonQueryAsync(TestContext.Current.CancellationToken);
     }
 

@@ -173,14 +173,23 @@ public abstract class MoveSetting(PostgresFixture postgres) : IAsyncLifetime
         }
     }
 
-    /// <summary>Nothing of the tenant is anywhere but at its home: no database, no schema, no row.</summary>
+    /// <summary>Nothing of the tenant is anywhere but at its home: no database, no schema, no row, no fence.</summary>
     protected async Task NothingElsewhereAsync(TenantId id)
     {
         var home = (await TenantAsync(id)).Placement;
         var names = Platform.Get<DatabaseNames>();
-        var found = new List<string>();
+        var found = new SortedSet<string>(StringComparer.Ordinal);
         foreach (var server in new[] { First, Second })
         {
+            foreach (var model in Enum.GetValues<IsolationModel>())
+            {
+                var place = Platform.Get<Isolations>()[model].PlaceFor(id, server, 1);
+                if (await FenceAsync(place, id) is not null)
+                {
+                    found.Add($"{model} {server}");
+                }
+            }
+
             var databases = await DatabasesAsync(server);
             if (databases.Contains(names.DatabaseOf(id).Name))
             {
@@ -192,13 +201,13 @@ public abstract class MoveSetting(PostgresFixture postgres) : IAsyncLifetime
                 names.SchemaDatabase.Name,
                 $"SELECT nspname::text FROM pg_namespace WHERE nspname = '{DatabaseNames.SchemaOf(id).Name}'"
             );
-            found.AddRange(schemas.Select(_ => $"{IsolationModel.Schema} {server}"));
+            found.UnionWith(schemas.Select(_ => $"{IsolationModel.Schema} {server}"));
             var rows = await ListAsync(
                 server,
                 names.SharedDatabase.Name,
                 $"SELECT DISTINCT tenant_id::text FROM shared.documents WHERE tenant_id = '{id.Value}'"
             );
-            found.AddRange(rows.Select(_ => $"{IsolationModel.Shared} {server}"));
+            found.UnionWith(rows.Select(_ => $"{IsolationModel.Shared} {server}"));
         }
 
         Assert.Equal([$"{home.Isolation} {home.Server}"], found);

@@ -59,7 +59,7 @@ public sealed class WriteTurnsTests
     public async Task Nobody_waits_longer_than_for_a_connection()
     {
         var one = Enter(_tenant);
-        Enter(_tenant);
+        _ = Enter(_tenant);
         _options.ConnectionTimeout = TimeSpan.FromMilliseconds(50);
 
         var exception = await Assert.ThrowsAsync<ConnectionBudgetException>(() => Enter(_tenant));

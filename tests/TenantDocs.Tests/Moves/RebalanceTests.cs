@@ -43,6 +43,46 @@ public class RebalanceTests
         Assert.Empty(Rebalance.Plan([Server("a", 5), Server("b", 4)], tenants, threshold: 0.2).Moves);
     }
 
+    [Fact]
+    public void Who_cannot_move_off_a_draining_server_is_named_with_the_reason_and_nobody_else_is()
+    {
+        MovableTenant[] tenants =
+        [
+            new("busy", "a", null) { Stays = "it is busy" },
+            new("busy too", "b", null) { Stays = "it is busy" },
+            new("free", "a", null),
+        ];
+
+        var plan = Rebalance.Plan([Server("a", 2, draining: true), Server("b", 1), Server("c", 0)], tenants, 1);
+
+        Assert.Equal("free", Assert.Single(plan.Moves).Tenant);
+        var stuck = Assert.Single(plan.Stuck);
+        Assert.Equal(("busy", "a", "it is busy"), (stuck.Tenant, stuck.From, stuck.Reason));
+    }
+
+    [Fact]
+    public void A_way_back_is_given_up_for_a_draining_server_and_not_for_levelling()
+    {
+        MovableTenant[] tenants = [new("moved", "a", null) { HasWayBack = true }];
+
+        Assert.Empty(Rebalance.Plan([Server("a", 9), Server("b", 0)], tenants, 0.1).Moves);
+        Assert.Single(Rebalance.Plan([Server("a", 9, draining: true), Server("b", 0)], tenants, 0.1).Moves);
+        // The control: levelling would move it.
+        MovableTenant[] settled = [new("moved", "a", null)];
+        Assert.Single(Rebalance.Plan([Server("a", 9), Server("b", 0)], settled, 0.1).Moves);
+    }
+
+    [Fact]
+    public void A_server_takes_no_more_than_it_has_room_for()
+    {
+        var tenants = Enumerable.Range(0, 3).Select(i => new MovableTenant($"t{i}", "a", null)).ToList();
+
+        var plan = Rebalance.Plan([Server("a", 3, draining: true), Server("b", 9)], tenants, 1);
+
+        Assert.Equal("t0", Assert.Single(plan.Moves).Tenant);
+        Assert.Equal(["t1", "t2"], plan.Stuck.Select(s => s.Tenant));
+    }
+
     private static ServerLoad Server(string name, long used, bool draining = false, string region = "eu") =>
         new(name, region, 10, used, draining);
 }
