@@ -93,7 +93,7 @@ internal static partial class ProblemCatalogue
                 "verification-failed",
                 409,
                 "The copy differs",
-                "Source and target of a move were compared and are not equal; the source serves on, untouched.",
+                "Source and target of a move were compared and are not equal; the tenant is served where it was.",
                 "Ask for the move again; if it stays, tell the people who run this platform."
             ),
             new(
@@ -139,6 +139,13 @@ internal static partial class ProblemCatalogue
                 "Move without a kept source, or set `wal_level` to `logical` at the target."
             ),
             new(
+                "ends-way-back",
+                409,
+                "It ends the way back of another move",
+                "The tenant's last move can still be taken back; another move ends that, also when it is given up.",
+                "Go on if the tenant need not go back to where it was, or take the last move back first."
+            ),
+            new(
                 "server-unreachable",
                 503,
                 "The server cannot be reached",
@@ -149,8 +156,8 @@ internal static partial class ProblemCatalogue
                 "move-aborted",
                 503,
                 "The move gave up",
-                "It could not switch within the time that writes may wait; the source serves on, untouched.",
-                "Ask for it again at a quieter time, or allow a longer pause."
+                "It could not go on, or not switch within the time that writes may wait; `detail` says why. The tenant is served where it was.",
+                "Mend what `detail` names, then ask for it again; for a pause that was too short, at a quieter time or with a longer one."
             ),
             new(
                 "move-interrupted",

@@ -24,14 +24,20 @@ internal static class MoveEndpoints
         moves
             .MapPost("/cutover", CutoverAsync)
             .Named("cutOverMove", "Switch a move that waits for it")
+            .Reads(RequestHeader.Prefer)
+            .Answers<OperationAnswer>()
             .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
         moves
             .MapPost("/rollback", RollbackAsync)
             .Named("rollBackMove", "Take a move back")
+            .Reads(RequestHeader.Prefer)
+            .Answers<OperationAnswer>()
             .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
         moves
             .MapPost("/finalize", FinalizeAsync)
             .Named("finalizeMove", "Remove what a move keeps of its source")
+            .Reads(RequestHeader.Prefer)
+            .Answers<OperationAnswer>()
             .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
         return admin;
     }
@@ -69,17 +75,33 @@ internal static class MoveEndpoints
             );
     }
 
-    private static Task<IResult> CutoverAsync(StaffRequest _, string id, HttpContext context, TenantMoves moves) =>
-        AnswerAsync(context, id, move => moves.CutoverAsync(move, context.RequestAborted));
+    private static Task<IResult> CutoverAsync(
+        StaffRequest _,
+        string id,
+        HttpContext context,
+        TenantMoves moves,
+        LongWork work
+    ) => AnswerAsync(context, work, id, move => moves.CutoverAsync(move, context.RequestAborted));
 
-    private static Task<IResult> RollbackAsync(StaffRequest staff, string id, HttpContext context, TenantMoves moves) =>
-        AnswerAsync(context, id, move => moves.RollbackAsync(move, staff.Caller.Actor, context.RequestAborted));
+    private static Task<IResult> RollbackAsync(
+        StaffRequest staff,
+        string id,
+        HttpContext context,
+        TenantMoves moves,
+        LongWork work
+    ) => AnswerAsync(context, work, id, move => moves.RollbackAsync(move, staff.Caller.Actor, context.RequestAborted));
 
-    private static Task<IResult> FinalizeAsync(StaffRequest _, string id, HttpContext context, TenantMoves moves) =>
-        AnswerAsync(context, id, move => moves.FinalizeAsync(move, context.RequestAborted));
+    private static Task<IResult> FinalizeAsync(
+        StaffRequest _,
+        string id,
+        HttpContext context,
+        TenantMoves moves,
+        LongWork work
+    ) => AnswerAsync(context, work, id, move => moves.FinalizeAsync(move, context.RequestAborted));
 
     private static async Task<IResult> AnswerAsync(
         HttpContext context,
+        LongWork work,
         string id,
         Func<Guid, Task<Result<Operation>>> act
     )
@@ -90,7 +112,9 @@ internal static class MoveEndpoints
         }
 
         var result = await act(known);
-        return result.ToResult(operation => LongWork.Accepted(context, operation));
+        return result.Error is { } error
+            ? Problems.Of(error)
+            : await work.AnswerAsync(context, new StartedOperation(result.Value, null));
     }
 
     private static TimeSpan? Duration(JsonBody body, string name)

@@ -44,6 +44,7 @@ internal static class OperationEndpoints
         operations
             .MapPost("/{id}/cancel", CancelAsync)
             .Named("cancelOperation", "Stop an operation and take back what it did")
+            .Reads(RequestHeader.Prefer)
             .Answers<OperationAnswer>()
             .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
         return admin;
@@ -101,7 +102,8 @@ internal static class OperationEndpoints
         StaffRequest _,
         string id,
         HttpContext context,
-        OperationRequests requests
+        OperationRequests requests,
+        LongWork work
     )
     {
         if (!Guid.TryParseExact(id, "D", out var known))
@@ -110,9 +112,12 @@ internal static class OperationEndpoints
         }
 
         var cancelled = await requests.CancelAsync(known, context.RequestAborted);
-        return cancelled.ToResult(o =>
-            o.IsFinished ? Json.Result(OperationAnswer.Of(o)) : LongWork.Accepted(context, o)
-        );
+        return cancelled switch
+        {
+            { Error: { } error } => Problems.Of(error),
+            { Value: { IsFinished: true } ended } => Json.Result(OperationAnswer.Of(ended)),
+            _ => await work.AnswerAsync(context, new StartedOperation(cancelled.Value, null)),
+        };
     }
 
     private static async Task<IResult> EventsAsync(

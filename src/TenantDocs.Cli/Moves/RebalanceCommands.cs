@@ -40,7 +40,10 @@ internal static class RebalanceCommands
             Description = "At most so many moves.",
             DefaultValueFactory = _ => 100,
         };
-        return new CliCommand("run", "Begins the moves of the plan; the hosts carry them out.")
+        return new CliCommand(
+            "run",
+            "Begins the moves of the plan; the hosts carry them out. Fails when a tenant has to stay on a draining server."
+        )
         {
             Examples = ["tenantdocs rebalance run --limit 10"],
         }
@@ -52,19 +55,21 @@ internal static class RebalanceCommands
                     var rebalancing = platform.GetRequiredService<Rebalancing>();
                     var plan = await rebalancing.PlanAsync(run.Value(threshold), cancellationToken);
                     var refused = 0;
+                    var begun = new List<RebalanceMove>();
                     foreach (var move in plan.Moves.Take(run.Value(limit)))
                     {
                         try
                         {
-                            var begun = await run.RecordAsync(
+                            var started = await run.RecordAsync(
                                 "moveTenant",
                                 $"/tenants/{move.Tenant}",
                                 move,
                                 () => rebalancing.BeginAsync(move, Operator.Name, cancellationToken)
                             );
                             run.Terminal.Say(
-                                $"{move.Tenant}: {move.From} to {move.To}, operation {begun.Operation.Id}"
+                                $"{move.Tenant}: {move.From} to {move.To}, operation {started.Operation.Id}"
                             );
+                            begun.Add(move);
                         }
                         catch (CommandException e)
                         {
@@ -74,8 +79,8 @@ internal static class RebalanceCommands
                         }
                     }
 
-                    Write(run, plan);
-                    return refused == 0 ? ExitCode.Done : ExitCode.Failed;
+                    Write(run, plan with { Moves = begun });
+                    return refused == 0 && plan.Stuck.Count == 0 ? ExitCode.Done : ExitCode.Failed;
                 }
             );
     }

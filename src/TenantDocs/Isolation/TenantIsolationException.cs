@@ -33,6 +33,9 @@ public static class TenantSqlState
     /// <summary>The tenant's counters are missing: its tables are not whole.</summary>
     public const string NoState = "TD004";
 
+    /// <summary>What was to be removed is the home that serves the tenant.</summary>
+    public const string ServedHere = "TD025";
+
     /// <summary>The document is not at the version that the write expected.</summary>
     public const string VersionMismatch = "TD412";
 

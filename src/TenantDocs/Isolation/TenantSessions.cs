@@ -56,6 +56,7 @@ public sealed class TenantSessions(
     )
     {
         ArgumentNullException.ThrowIfNull(tenant);
+        var start = time.GetTimestamp();
         if (mode is SessionMode.Write)
         {
             await paces.TurnAsync(tenant.Id, cancellationToken);
@@ -81,7 +82,7 @@ public sealed class TenantSessions(
             // The newer route says where.
         }
 
-        return await AgainAsync(tenant, mode, work, cancellationToken);
+        return await AgainAsync(tenant, mode, work, start, cancellationToken);
     }
 
     private ValueTask<WriteTurn> TurnAsync(Tenant tenant, SessionMode mode, CancellationToken cancellationToken) =>
@@ -110,10 +111,10 @@ public sealed class TenantSessions(
         Tenant tenant,
         SessionMode mode,
         Func<TenantSession, CancellationToken, Task<T>> work,
+        long start,
         CancellationToken cancellationToken
     )
     {
-        var start = time.GetTimestamp();
         var pause = FirstPause;
         while (true)
         {

@@ -10,7 +10,7 @@ namespace TenantDocs.Moves;
 /// </summary>
 /// <remarks>
 /// It rests on this: a writer's shared advisory lock goes only after its commit is visible (ProcArrayEndTransaction
-/// before ResourceOwnerRelease). Proof: BarrierTests.
+/// before ResourceOwnerRelease). Proof: every test that moves a tenant under a Workload (DirectionTests, CrashTests).
 /// </remarks>
 internal sealed class Barrier(MoveConnections connections, TimeProvider time)
 {

@@ -10,6 +10,30 @@ internal sealed class PlanStep(MoveTools tools) : MoveStep(tools)
 {
     public override string Phase => "planned";
 
+    // Nothing is made yet, but whoever gave the move up sees a new epoch, whenever that was.
+    public override async Task UndoAsync(OperationContext context, CancellationToken cancellationToken)
+    {
+        var leg = context.Input<MoveLeg>();
+        if (context.IsCancelling && await IsThereAsync(leg, cancellationToken))
+        {
+            await MoveAbort.AbortAsync(Tools, context, leg, cancellationToken);
+        }
+    }
+
+    // A source that is away is not waited for: it was not touched, and would have to be opened under the new epoch.
+    private async Task<bool> IsThereAsync(MoveLeg leg, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var source = await Tools.OpenAsync(leg, leg.Source, cancellationToken);
+            return true;
+        }
+        catch (Exception e) when (OperationFaults.IsTransient(e) && !cancellationToken.IsCancellationRequested)
+        {
+            return false;
+        }
+    }
+
     protected override async Task<StepOutcome> DoAsync(
         OperationContext context,
         MoveLeg leg,
@@ -22,7 +46,7 @@ internal sealed class PlanStep(MoveTools tools) : MoveStep(tools)
         }
 
         var tenant = await Tools.Catalog.FindAsync(leg.TenantId, cancellationToken);
-        var plan = await Tools.Planner.PlanAsync(leg, tenant!, cancellationToken);
+        var plan = await Tools.Planner.PlanAsync(leg, tenant!, context.Operation.Id, cancellationToken);
         if (plan.Blockers is [var first, ..])
         {
             throw new OperationFailedException(
@@ -53,14 +77,16 @@ internal sealed class PrepareStep(MoveTools tools) : MoveStep(tools)
         }
 
         await Tools.Runs.ReleaseAsync(context.Operation.Id);
+        await Tools.EndAtSourceAsync(leg, cancellationToken);
         foreach (var planned in StreamObjects.ObjectsOf(leg.Link, leg.Source))
         {
             context.Settle(planned, kept: false);
         }
 
         await Tools.Streams.RemoveAsync(leg.Link, leg.Source, cancellationToken);
+        await Tools.EndAtTargetAsync(leg, cancellationToken);
         var home = OperationObject.HomeOf(leg.TenantId, leg.Target);
-        await Tools.Homes.RemoveAsync(home, cancellationToken);
+        await Tools.Homes.RemoveLeftAsync(home, leg.TenantId, cancellationToken);
         context.Settle(home, kept: false);
     }
 
@@ -124,6 +150,7 @@ internal sealed class CopyStep(MoveTools tools) : MoveStep(tools)
                 run.TargetTables,
                 leg.TenantId,
                 leg.Link,
+                run.Token,
                 cancellationToken
             );
         }
@@ -175,6 +202,7 @@ internal static class CopyRows
         // Nobody rests while the tenant's writes are held.
         await using var pacer = leg.UnderFence ? null : await run.PaceAsync(cancellationToken);
         var copy = new TableCopy(run.Connections, pacer, leg.Link, run.Token);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var copying = copy.CopyAsync(
             snapshot,
             run.SourceTables,
@@ -182,22 +210,32 @@ internal static class CopyRows
             run.TargetTables,
             leg.TenantId,
             tools.Options.ParallelTables,
-            cancellationToken
+            stop.Token
         );
-        while (!copying.IsCompleted)
+        try
         {
-            var pause = Task.Delay(TimeSpan.FromMilliseconds(500), tools.Time, CancellationToken.None);
-            if (await Task.WhenAny(copying, pause) == pause && !leg.UnderFence)
+            while (!copying.IsCompleted)
             {
-                var elapsed = Stopwatch.GetElapsedTime(started);
-                context.Keep(
-                    MoveDetails.Key,
-                    MoveDetails.Copying(copy.Progress, plan, elapsed, pacer is { IsResting: true })
-                );
-                var rows = copy.Progress.Sum(p => p.Rows);
-                await context.ReportAsync(rows, Math.Max(rows, plan?.Rows ?? 0), "rows", cancellationToken);
-                await context.SaveAsync(cancellationToken);
+                var pause = Task.Delay(TimeSpan.FromMilliseconds(500), tools.Time, CancellationToken.None);
+                if (await Task.WhenAny(copying, pause) == pause && !leg.UnderFence)
+                {
+                    var elapsed = Stopwatch.GetElapsedTime(started);
+                    context.Keep(
+                        MoveDetails.Key,
+                        MoveDetails.Copying(copy.Progress, plan, elapsed, pacer is { IsResting: true })
+                    );
+                    var rows = copy.Progress.Sum(p => p.Rows);
+                    await context.ReportAsync(rows, Math.Max(rows, plan?.Rows ?? 0), "rows", cancellationToken);
+                    await context.SaveAsync(cancellationToken);
+                }
             }
+        }
+        catch
+        {
+            // The next attempt must not find this one still writing.
+            await stop.CancelAsync();
+            await copying.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            throw;
         }
 
         await copying;
@@ -210,7 +248,11 @@ internal static class CopyRows
 }
 
 /// <summary>What the progress needs of the plan.</summary>
-internal sealed record MoveProgressPlan(IReadOnlyList<MoveTableSize> Tables, long Rows, long Bytes);
+internal sealed record MoveProgressPlan(IReadOnlyList<MoveTableSize> Tables, long Rows, long Bytes)
+{
+    /// <summary>What the move will not do.</summary>
+    public IReadOnlyList<MoveFinding> Notes { get; init; } = [];
+}
 
 /// <summary>What the copy came to.</summary>
 internal sealed record CopyResult(long Rows, long Bytes);

@@ -32,6 +32,12 @@ internal sealed class CutoverStep(MoveTools tools) : HoldStep(tools)
             comparing = run.CompareHeldAsync(access, marker, limit.Token);
             await WithinAsync(Task.WhenAll(comparing, writing), "they were compared", leg, run, cancellationToken);
             run.ComparedAt = Stopwatch.GetTimestamp();
+            if (Stopwatch.GetElapsedTime(run.FencedAt, run.ComparedAt).TotalMilliseconds > leg.MaxPauseMs)
+            {
+                // The last moment at which that can be said: a commit that was sent cannot be taken back.
+                throw new PauseExceededException("they were compared", null);
+            }
+
             run.BeginLeaving();
             var compared = Stopwatch.GetElapsedTime(run.FencedAt, run.ComparedAt);
             return new Pause(
@@ -60,6 +66,11 @@ internal sealed class CutoverStep(MoveTools tools) : HoldStep(tools)
     )
     {
         run.Completion ??= await context.OpenCompletionAsync(cancellationToken);
-        await run.Completion.BeginAsync(Switch(leg, new CatalogWrites()), MoveFence.MostIdle, cancellationToken);
+        await run.Completion.BeginAsync(
+            Switch(leg, new CatalogWrites()),
+            // It stands still for as long as the last changes take to arrive.
+            MoveFence.MostIdle + TimeSpan.FromMilliseconds(leg.MaxPauseMs),
+            cancellationToken
+        );
     }
 }

@@ -17,7 +17,11 @@ internal sealed class CatchUpStep(MoveTools tools) : MoveStep(tools)
     {
         var run = await FollowAsync(context, leg, cancellationToken);
         await run.CatchUpAsync(
-            () => context.ReportAsync(run.Link.Changes, run.Link.Changes, "changes", cancellationToken),
+            async () =>
+            {
+                Describe(context, leg, run);
+                await context.ReportAsync(run.Link.Changes, run.Link.Changes, "changes", cancellationToken);
+            },
             cancellationToken
         );
         Describe(context, leg, run);
@@ -58,6 +62,17 @@ internal sealed class VerifyStep(MoveTools tools) : MoveStep(tools)
         return StepOutcome.Done;
     }
 
+    /// <summary>Ends the move by the name of what differs.</summary>
+    internal static void EnsureEqual(IReadOnlyList<TableVerification> tables)
+    {
+        if (tables.FirstOrDefault(t => !t.Equal) is { } other)
+        {
+            throw new MoveFaultException(
+                $"The comparison found differences in '{other.Name}': {string.Join(", ", other.Differences)}."
+            );
+        }
+    }
+
     internal static async Task VerifyAsync(OperationContext context, MoveRun run, CancellationToken cancellationToken)
     {
         var rows = context.Kept<CopyResult>("copied")?.Rows ?? 0;
@@ -66,12 +81,7 @@ internal sealed class VerifyStep(MoveTools tools) : MoveStep(tools)
             cancellationToken
         );
         context.Keep("verification", tables);
-        if (tables.FirstOrDefault(t => !t.Equal) is { } other)
-        {
-            throw new MoveFaultException(
-                $"The comparison found differences in '{other.Name}': {string.Join(", ", other.Differences)}."
-            );
-        }
+        EnsureEqual(tables);
     }
 }
 
@@ -162,6 +172,8 @@ internal sealed class ReadyStep(MoveTools tools) : MoveStep(tools)
                     // So that hours of waiting do not gather millions of keys.
                     await run.NarrowAsync(stop.Token);
                 }
+
+                await TellAsync(context, run, stop.Token);
             }
         }
         catch
@@ -174,6 +186,19 @@ internal sealed class ReadyStep(MoveTools tools) : MoveStep(tools)
         await word;
     }
 
+    private static async Task TellAsync(OperationContext context, MoveRun run, CancellationToken cancellationToken)
+    {
+        CatchUpStep.Describe(context, run.Leg, run);
+        try
+        {
+            await context.SaveAsync(cancellationToken);
+        }
+        catch (Exception e) when (OperationFaults.IsTransient(e) && !cancellationToken.IsCancellationRequested)
+        {
+            // For people only: said again in a moment. The heartbeat knows when the catalog is away for too long.
+        }
+    }
+
     // The way back begins with a slot, and making one waits for every writer of the server: so it is made before the pause.
     private async Task PrepareReturnAsync(
         OperationContext context,
@@ -182,7 +207,12 @@ internal sealed class ReadyStep(MoveTools tools) : MoveStep(tools)
         CancellationToken cancellationToken
     )
     {
-        if (!leg.CanReturn || leg.KeepSourceFor <= TimeSpan.Zero)
+        var plan = context.Kept<MoveProgressPlan>("plan");
+        if (
+            !leg.CanReturn
+            || leg.KeepSourceFor <= TimeSpan.Zero
+            || plan?.Notes.Any(n => n.Code == MovePlanner.NoWayBack) == true
+        )
         {
             return;
         }

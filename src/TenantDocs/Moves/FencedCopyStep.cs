@@ -41,10 +41,8 @@ internal sealed class FencedCopyStep(MoveTools tools) : HoldStep(tools)
             await CopyRows.CopyAsync(Tools, context, run, snapshot, cancellationToken);
         }
 
-        context.Keep("verification", await run.VerifyHeldAsync(cancellationToken));
-        if (!run.IsVerified)
-        {
-            throw new MoveFaultException("The copy differs from the source.");
-        }
+        var tables = await run.VerifyHeldAsync(cancellationToken);
+        context.Keep("verification", tables);
+        VerifyStep.EnsureEqual(tables);
     }
 }

@@ -37,6 +37,7 @@ internal sealed partial class MoveLink : IAsyncDisposable
     private readonly IReadOnlyList<MoveTable> _target;
     private readonly Guid _start;
     private readonly long _token;
+    private readonly Func<string, CancellationToken, ValueTask> _reach;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _fault = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -55,6 +56,7 @@ internal sealed partial class MoveLink : IAsyncDisposable
     /// <param name="target">The target's tables.</param>
     /// <param name="start">Everything that was committed before this marker is on the target already.</param>
     /// <param name="token">The mover's fencing token.</param>
+    /// <param name="reach">Called with the names of places at which a test can interrupt the stream.</param>
     /// <param name="logger">Log.</param>
     public MoveLink(
         MoveConnections connections,
@@ -62,9 +64,11 @@ internal sealed partial class MoveLink : IAsyncDisposable
         IReadOnlyList<MoveTable> target,
         Guid start,
         long token,
+        Func<string, CancellationToken, ValueTask> reach,
         ILogger logger
     )
     {
+        _reach = reach;
         _connections = connections;
         _spec = spec;
         _target = target;
@@ -160,7 +164,8 @@ internal sealed partial class MoveLink : IAsyncDisposable
         await using var target = await _connections.OpenReplicaAsync(_spec.To, cancellationToken);
         await using var source = await _connections.OpenReplicationAsync(_spec.From, cancellationToken);
         var applier = new ChangeApplier(target, _spec.Tenant, _spec.Id, _token);
-        _touched.Take();
+        // Of a batch whose answer was lost nobody knows whether it is on the target: it is compared again.
+        Dirty.Add(_touched.Take());
         var applied = await applier.TakeAsync(cancellationToken);
         var stream = new ChangeStream(source, _spec.Slot, _spec.Publication, _target);
         await DiskFullException.OnAsync(_spec.To.Server, FollowAsync(stream, applier, applied, cancellationToken));
@@ -253,6 +258,7 @@ internal sealed partial class MoveLink : IAsyncDisposable
     )
     {
         await applier.CommitAsync(end, cancellationToken);
+        await _reach("Applied", cancellationToken);
         if (_touched.Count > 0)
         {
             Dirty.Add(_touched.Take());
@@ -292,12 +298,14 @@ internal sealed partial class MoveLink : IAsyncDisposable
                 await using var source = await _connections.OpenAsync(_spec.From, _stop.Token);
                 await using var now = new NpgsqlCommand("SELECT clock_timestamp()", source);
                 _lag.Set((DateTime)(await now.ExecuteScalarAsync(_stop.Token))!);
-                while (true)
+                while (!_fault.Task.IsCompleted)
                 {
                     // Sent whether or not the one before has arrived: so the lag is known while it is long.
                     await Marker.EmitAsync(source, _lag.Send(), _stop.Token);
                     await Task.Delay(Beat, _stop.Token);
                 }
+
+                return;
             }
             catch (Exception) when (_stop.IsCancellationRequested || _fault.Task.IsCompleted)
             {
@@ -312,7 +320,7 @@ internal sealed partial class MoveLink : IAsyncDisposable
     }
 
     // What no repetition cures: another mover, a server's no, a slot that is gone or whose log was removed (55000).
-    private static bool IsFinal(Exception e) =>
+    internal static bool IsFinal(Exception e) =>
         e is MoveFaultException or DiskFullException
         || e is PostgresException { SqlState: PostgresErrorCodes.DiskFull or SlotInvalidated }
         || e

@@ -51,11 +51,10 @@ internal sealed class MoveOperation(MoveTools tools) : OperationType
             ),
             context.Operation.RequestedBy
         );
-        context.SetResult(MoveResults.Of(context, leg, until, back is not null));
+        context.SetResult(MoveResults.Of(context, leg, until, Retention.Links(context.Operation.Id, back is not null)));
     }
 
-    public override void OnGivenUp(OperationContext context, OperationStatus status, CatalogWrites writes) =>
-        _ = tools.Runs.ReleaseAsync(context.Operation.Id);
+    public override Task OnLetGoAsync(Operation taken) => tools.Runs.LetGoAsync(taken);
 
     // The same way in the other direction, one epoch later; its tokens are above those of the keeping.
     private static MoveLeg Return(MoveLeg leg, ReturnPath back, Guid move) =>
@@ -105,12 +104,13 @@ internal sealed class RollbackOperation(MoveTools tools) : OperationType
             new RetentionInput(context.Operation.Id, leg.Tenant, leg.Slug, leg.From, now, null),
             context.Operation.RequestedBy
         );
-        context.SetResult(MoveResults.Of(context, leg, now, hasReturn: false));
+        context.SetResult(MoveResults.Of(context, leg, now, links: []));
     }
+
+    public override Task OnLetGoAsync(Operation taken) => tools.Runs.LetGoAsync(taken);
 
     public override void OnGivenUp(OperationContext context, OperationStatus status, CatalogWrites writes)
     {
-        _ = tools.Runs.ReleaseAsync(context.Operation.Id);
         var leg = context.Input<MoveLeg>();
         // The tenant stays where it is, under a newer epoch, and the way back stays open as long as it was to be.
         var again = leg with
@@ -119,7 +119,9 @@ internal sealed class RollbackOperation(MoveTools tools) : OperationType
             To = leg.To with { Epoch = leg.AbortEpoch + 1 },
             TokenBase = leg.TokenBase + MoveResults.TokensPerOperation,
         };
-        var until = context.Kept<DateTimeOffset?>(AdoptStep.UntilKey) ?? tools.Time.GetUtcNow();
+        // One that was cancelled before its first step has not said it yet.
+        var until =
+            context.Kept<DateTimeOffset?>(AdoptStep.UntilKey) ?? context.Operation.CreatedAt + leg.KeepSourceFor;
         var input = new RetentionInput(leg.Undoes!.Value, leg.Tenant, leg.Slug, leg.To, until, again);
         foreach (var planned in input.Objects)
         {
@@ -161,13 +163,17 @@ internal static class MoveResults
     /// <summary>Fencing tokens that one operation may use up on a stream.</summary>
     public const long TokensPerOperation = 1_000_000_000;
 
-    public static object Of(OperationContext context, MoveLeg leg, DateTimeOffset until, bool hasReturn)
+    public static object Of(
+        OperationContext context,
+        MoveLeg leg,
+        DateTimeOffset until,
+        Dictionary<string, string> links
+    )
     {
         var pause = context.Kept<Pause>(Pause.Key)!;
         var ends = context.Kept<SwitchTimes>(SwitchTimes.Key);
         var copied = context.Kept<CopyResult>("copied");
         var tables = context.Kept<IReadOnlyList<TableVerification>>("verification") ?? [];
-        var operation = $"/admin/v1/operations/{context.Operation.Id}";
         var details = context.Kept<MoveDetails>(MoveDetails.Key) ?? new MoveDetails();
         context.Keep(
             MoveDetails.Key,
@@ -202,13 +208,7 @@ internal static class MoveResults
             },
             sourceKeptUntil = until,
             epoch = leg.To.Epoch,
-            links = hasReturn
-                ? new Dictionary<string, string>
-                {
-                    ["rollback"] = $"{operation}/rollback",
-                    ["finalize"] = $"{operation}/finalize",
-                }
-                : [],
+            links,
         };
     }
 

@@ -19,7 +19,7 @@ internal sealed class MovePlanOperation(MoveTools tools) : OperationType
         {
             var leg = context.Input<MoveLeg>();
             var tenant = await tools.Catalog.FindAsync(leg.TenantId, cancellationToken);
-            context.SetResult(await tools.Planner.PlanAsync(leg, tenant!, cancellationToken));
+            context.SetResult(await tools.Planner.PlanAsync(leg, tenant!, own: null, cancellationToken));
             return StepOutcome.Done;
         }
     }

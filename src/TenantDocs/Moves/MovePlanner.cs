@@ -7,10 +7,13 @@ using TenantDocs.Isolation;
 namespace TenantDocs.Moves;
 
 /// <summary>Looks at both sides before anything is made: what would move, what forbids it, how long it will take.</summary>
-internal sealed class MovePlanner(ServerConnections servers)
+internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase catalog)
 {
     // Measured on two cores: copy, generated columns and indexes, comparison of both sides.
     private const double BytesPerSecond = 12_000_000;
+
+    /// <summary>The note of a plan that there will be no rollback.</summary>
+    public const string NoWayBack = "no-way-back";
 
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(30);
 
@@ -23,15 +26,27 @@ internal sealed class MovePlanner(ServerConnections servers)
                current_setting('server_encoding'),
                (SELECT max(version) FROM tenantdocs.schema_version WHERE area = 'tenant' AND target = $1),
                (SELECT max(version) FROM tenantdocs.schema_version WHERE area = 'host'),
-               current_setting('server_version_num')::int / 10000
+               current_setting('server_version_num')::int / 10000,
+               (SELECT format('%s, %s', datcollate, datctype) FROM pg_database WHERE datname = current_database())
+        """;
+
+    private const string OperationsSql = """
+        SELECT o.type, o.id, o.exclusive, coalesce(o.input ->> 'move', '') FROM operations AS o
+         WHERE o.tenant_id = $1 AND o.finished_at IS NULL AND o.id IS DISTINCT FROM $2
+           AND (o.exclusive OR (o.type = 'moveRetention' AND o.step = 0))
         """;
 
     /// <summary>Plans a leg.</summary>
-    public async Task<MovePlan> PlanAsync(MoveLeg leg, Tenant tenant, CancellationToken cancellationToken)
+    /// <param name="leg">What is asked for.</param>
+    /// <param name="tenant">Whose.</param>
+    /// <param name="own">The operation that asks, when it is the move itself.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    public async Task<MovePlan> PlanAsync(MoveLeg leg, Tenant tenant, Guid? own, CancellationToken cancellationToken)
     {
         var blockers = new List<MoveFinding>();
         var notes = new List<MoveFinding>();
         JudgeCatalog(leg, tenant, blockers);
+        await JudgeOperationsAsync(leg, own, blockers, notes, cancellationToken);
         var tables = new List<MoveTableSize>();
         var source = await LookAsync(leg.Source, leg.Source.Schema, "source", blockers, cancellationToken);
         if (source is not null)
@@ -61,12 +76,15 @@ internal sealed class MovePlanner(ServerConnections servers)
         };
     }
 
-    /// <summary>Whether changes can be streamed from a place; false too when it cannot be reached.</summary>
+    /// <summary>
+    /// Whether changes can be streamed from a place. True too when it cannot be reached now: the plan says that, and is the
+    /// better reason.
+    /// </summary>
     public async Task<bool> CanStreamAsync(Placement place, CancellationToken cancellationToken)
     {
         var (probe, schema) = Probe(place);
         var facts = await LookAsync(probe, schema, "", [], cancellationToken);
-        return facts is { WalLevel: "logical" };
+        return facts is null or { WalLevel: "logical" };
     }
 
     private static (Placement Probe, PgIdentifier Schema) Probe(Placement place) =>
@@ -83,7 +101,12 @@ internal sealed class MovePlanner(ServerConnections servers)
     {
         if (tenant.Status is not (TenantStatus.Active or TenantStatus.Suspended))
         {
-            blockers.Add(new("tenant-state", $"The tenant is {tenant.Status.ToText()}; only an active one can move."));
+            blockers.Add(
+                new(
+                    "tenant-state",
+                    $"The tenant is {tenant.Status.ToText()}; only an active or suspended one can move."
+                )
+            );
         }
 
         if (tenant.Placement != leg.Source)
@@ -108,6 +131,41 @@ internal sealed class MovePlanner(ServerConnections servers)
         if (target.Draining && leg.Target.Server != leg.Source.Server)
         {
             blockers.Add(new("server-draining", "The server is draining and takes no tenant."));
+        }
+    }
+
+    private async Task JudgeOperationsAsync(
+        MoveLeg leg,
+        Guid? own,
+        List<MoveFinding> blockers,
+        List<MoveFinding> notes,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var command = catalog.Source.CreateCommand(OperationsSql);
+        command.Parameters.Add(SqlValue.Of(leg.Tenant));
+        command.Parameters.Add(SqlValue.Of(own));
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            if (reader.GetBoolean(2))
+            {
+                blockers.Add(
+                    new(
+                        "operation-in-progress",
+                        $"The tenant's operation {reader.GetGuid(1)} ({reader.GetString(0)}) has not ended. Wait for it, or cancel it."
+                    )
+                );
+            }
+            else
+            {
+                notes.Add(
+                    new(
+                        "ends-way-back",
+                        $"The move {reader.GetString(3)} can be taken back now; this one ends that, also when it is given up."
+                    )
+                );
+            }
         }
     }
 
@@ -146,7 +204,8 @@ internal sealed class MovePlanner(ServerConnections servers)
                 reader.GetString(5),
                 reader.IsDBNull(6) ? 0 : reader.GetInt32(6),
                 reader.IsDBNull(7) ? 0 : reader.GetInt32(7),
-                reader.GetInt32(8)
+                reader.GetInt32(8),
+                reader.GetString(9)
             );
         }
         catch (Exception e) when (e is NpgsqlException or TimeoutException or System.Net.Sockets.SocketException)
@@ -214,7 +273,25 @@ internal sealed class MovePlanner(ServerConnections servers)
 
         if (target.Major < source.Major || source.Encoding != target.Encoding)
         {
-            blockers.Add(new("server-version", "The target's PostgreSQL is older, or of another encoding."));
+            blockers.Add(
+                new(
+                    "server-version",
+                    $"The source is PostgreSQL {Number(source.Major)} with {source.Encoding}, the target "
+                        + $"{Number(target.Major)} with {target.Encoding}: a tenant moves to the same version or a newer one, and to "
+                        + "the same encoding."
+                )
+            );
+        }
+
+        if (source.Collation != target.Collation)
+        {
+            notes.Add(
+                new(
+                    "collation",
+                    $"The databases differ in collation ({source.Collation}; {target.Collation}): what is ordered by it may come "
+                        + "in another order afterwards."
+                )
+            );
         }
 
         if (!target.CanReplicate || !source.CanReplicate || !target.CanReplay)
@@ -241,10 +318,16 @@ internal sealed class MovePlanner(ServerConnections servers)
             );
         }
 
-        if (target.WalLevel != "logical" || target.FreeSlots < 1 || leg.UnderFence)
+        // On one server, the way there takes a slot and a sender too.
+        var needed = leg.Target.Server == leg.Source.Server ? 2 : 1;
+        if (target.WalLevel != "logical" || target.FreeSlots < needed || target.FreeSenders < needed || leg.UnderFence)
         {
             notes.Add(
-                new("no-way-back", "Changes cannot be streamed back from the target: there will be no rollback.")
+                new(
+                    NoWayBack,
+                    "Changes cannot be streamed back from the target: there will be no rollback. Where that is not for "
+                        + "want of wal_level = logical, free a replication slot or sender there first."
+                )
             );
         }
     }
@@ -278,6 +361,7 @@ internal sealed class MovePlanner(ServerConnections servers)
         string Encoding,
         int TenantVersion,
         int HostVersion,
-        int Major
+        int Major,
+        string Collation
     );
 }

@@ -18,6 +18,7 @@ internal sealed partial class MoveRun : IAsyncDisposable
     private const int MaxRounds = 50;
     private const int CommitSeconds = 5;
     private readonly MoveOptions _options;
+    private readonly Func<string, CancellationToken, ValueTask> _reach;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Barrier _barrier;
@@ -35,10 +36,12 @@ internal sealed partial class MoveRun : IAsyncDisposable
         IReadOnlyList<MoveTable> sourceTables,
         IReadOnlyList<MoveTable> targetTables,
         MoveOptions options,
+        Func<string, CancellationToken, ValueTask> reach,
         TimeProvider time,
         ILogger logger
     )
     {
+        _reach = reach;
         Leg = leg;
         Token = token;
         Connections = connections;
@@ -54,6 +57,9 @@ internal sealed partial class MoveRun : IAsyncDisposable
     public MoveLeg Leg { get; }
 
     public long Token { get; }
+
+    /// <summary>Of the lease under which it was taken.</summary>
+    public long LeaseToken => Token - Leg.TokenBase;
 
     public MoveConnections Connections { get; }
 
@@ -90,6 +96,7 @@ internal sealed partial class MoveRun : IAsyncDisposable
         long leaseToken,
         ServerConnections servers,
         MoveOptions options,
+        Func<string, CancellationToken, ValueTask> reach,
         TimeProvider time,
         ILogger logger,
         CancellationToken cancellationToken
@@ -105,12 +112,12 @@ internal sealed partial class MoveRun : IAsyncDisposable
         MoveTables.EnsureEqual(sourceTables, targetTables);
         var token = leg.TokenBase + leaseToken;
         await new ChangeApplier(target, leg.TenantId, leg.Link, token).TakeAsync(cancellationToken);
-        return new MoveRun(leg, token, connections, sourceTables, targetTables, options, time, logger);
+        return new MoveRun(leg, token, connections, sourceTables, targetTables, options, reach, time, logger);
     }
 
     /// <summary>The stream, started at that marker when it does not run yet.</summary>
     public MoveLink Follow(Guid start) =>
-        _link ??= new MoveLink(Connections, Leg.Spec, TargetTables, start, Token, _logger);
+        _link ??= new MoveLink(Connections, Leg.Spec, TargetTables, start, Token, _reach, _logger);
 
     /// <summary>From now on the tenant's writers are spaced while they are faster than the stream.</summary>
     public void PaceWriters(WritePaces paces, CatalogDatabase catalog) =>

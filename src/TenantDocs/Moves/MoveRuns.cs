@@ -39,6 +39,10 @@ internal sealed class MoveRuns : IAsyncDisposable
         }
     }
 
+    /// <summary>Lets go of the run of this lease; one that a later lease has made in this process stays.</summary>
+    public Task LetGoAsync(Operation taken) =>
+        Find(taken.Id) is { } run && run.LeaseToken == taken.LeaseToken ? ReleaseAsync(taken.Id) : Task.CompletedTask;
+
     /// <summary>Lets go of everything that a run holds.</summary>
     public async Task ReleaseAsync(Guid operation)
     {

@@ -30,7 +30,7 @@ internal sealed class MoveTools(
     public MoveRuns Runs { get; } = new();
     public StreamObjects Streams { get; } = new(operators);
     public TargetHome Target { get; } = new(operators, homes);
-    public MovePlanner Planner { get; } = new(servers);
+    public MovePlanner Planner { get; } = new(servers, database);
     public TenantHomes Homes => homes;
     public TenantCatalog Catalog => catalog;
     public TenantRoutes Routes => routes;
@@ -53,8 +53,37 @@ internal sealed class MoveTools(
         Runs.ObtainAsync(
             context,
             leg,
-            token => MoveRun.TakeAsync(leg, token, servers, Options, time, logger, cancellationToken)
+            token => MoveRun.TakeAsync(leg, token, servers, Options, ReachAsync, time, logger, cancellationToken)
         );
+
+    /// <summary>
+    /// Ends what a former worker left at the source of a move that is being taken back: its sessions, with their snapshots.
+    /// </summary>
+    public Task EndAtSourceAsync(MoveLeg leg, CancellationToken cancellationToken) =>
+        new MoveConnections(servers, leg.Link, Options.SilenceLimit).EndOthersAsync(leg.Source, cancellationToken);
+
+    /// <summary>The same at the target: its sessions, and its right to write there when it wakes up.</summary>
+    public async Task EndAtTargetAsync(MoveLeg leg, CancellationToken cancellationToken)
+    {
+        var connections = new MoveConnections(servers, leg.Link, Options.SilenceLimit);
+        try
+        {
+            await connections.EndOthersAsync(leg.Target, cancellationToken);
+            await using var target = await connections.OpenAsync(leg.Target, cancellationToken);
+            await using var end = new NpgsqlCommand(
+                "UPDATE tenantdocs.move_progress SET token = $2, updated_at = clock_timestamp() WHERE link = $1",
+                target
+            );
+            end.Parameters.Add(SqlValue.Of(leg.Link));
+            end.Parameters.Add(SqlValue.Of(long.MaxValue));
+            await end.ExecuteNonQueryAsync(cancellationToken);
+        }
+        catch (PostgresException e)
+            when (e.SqlState is PostgresErrorCodes.InvalidCatalogName or PostgresErrorCodes.UndefinedTable)
+        {
+            // The target's database was not made yet.
+        }
+    }
 
     /// <summary>Ends the streams of a host that stops: they would go on reading, and come back when they are ended.</summary>
     public ValueTask DisposeAsync() => Runs.DisposeAsync();
@@ -85,13 +114,22 @@ internal abstract class MoveStep(MoveTools tools) : OperationStep
         catch (MoveFaultException e)
         {
             throw new OperationFailedException(
-                new Error(ErrorKind.Conflict, "verification-failed", $"{e.Message} The source serves on, untouched.")
+                new Error(
+                    ErrorKind.Conflict,
+                    "verification-failed",
+                    $"{e.Message} The tenant is served where it was; nothing was lost. Look what else writes to these rows, then ask "
+                        + "for it again."
+                )
             );
         }
         catch (Exception e) when (e is TimeoutException or DiskFullException)
         {
             throw new OperationFailedException(
-                new Error(ErrorKind.Unavailable, "move-aborted", $"{e.Message} The source serves on, untouched.")
+                new Error(
+                    ErrorKind.Unavailable,
+                    "move-aborted",
+                    $"{e.Message} The tenant is served where it was; nothing was lost. Ask for it again when that is mended."
+                )
             );
         }
         catch (PostgresException e) when (e.SqlState == MoveSqlState.LinkLost)

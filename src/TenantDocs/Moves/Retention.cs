@@ -57,6 +57,25 @@ internal static class Retention
                 AND e.input #>> '{kept,schema}' = $4)
         """;
 
+    private const string LinksSql =
+        "UPDATE operations SET result = jsonb_set(result, '{links}', $2::jsonb) WHERE id = $1 AND type = 'move' AND result IS NOT NULL";
+
+    /// <summary>What can be done about a move whose source is kept, for its clients.</summary>
+    public static Dictionary<string, string> Links(Guid move, bool hasReturn)
+    {
+        var links = new Dictionary<string, string> { ["finalize"] = $"/admin/v1/operations/{move}/finalize" };
+        if (hasReturn)
+        {
+            links["rollback"] = $"/admin/v1/operations/{move}/rollback";
+        }
+
+        return links;
+    }
+
+    /// <summary>From now on that is what can be done about it.</summary>
+    public static CatalogWrites Link(CatalogWrites writes, Guid move, Dictionary<string, string> links) =>
+        writes.Add(LinksSql, SqlValue.Of(move), SqlValue.Json(OperationJson.Write(links).GetRawText()));
+
     /// <summary>Begins with the transaction that ends the move, so that no left home is ever forgotten.</summary>
     public static void Begin(CatalogWrites writes, RetentionInput input, string requestedBy)
     {
@@ -73,6 +92,8 @@ internal static class Retention
         {
             OperationJournal.Plan(writes, id, planned);
         }
+
+        Link(writes, input.Move, Links(input.Move, input.Return is not null));
     }
 
     /// <summary>The unfinished keeping that belongs to a move.</summary>

@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Npgsql;
 using TenantDocs.Catalog;
+using TenantDocs.Isolation;
 using TenantDocs.Operations;
 
 namespace TenantDocs.Moves;
@@ -25,6 +26,8 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
     /// <summary>Kept when nothing of the way back is left but the home.</summary>
     public const string StreamEndedKey = "streamEnded";
 
+    private const string StreamRemovedKey = "streamRemoved";
+
     /// <summary>Kept: when both homes were last compared.</summary>
     public const string ComparedKey = "comparedAt";
 
@@ -34,6 +37,8 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
 
     public override IReadOnlyList<OperationStep> Steps(Operation operation) =>
         [new BakeStep(tools), new PurgeStep(tools)];
+
+    public override Task OnLetGoAsync(Operation taken) => tools.Runs.LetGoAsync(taken);
 
     private abstract class KeepingStep(MoveTools tools) : OperationStep
     {
@@ -97,8 +102,23 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
                 enough.CancelAfter(left);
                 await FollowAsync(context, back, enough, cancellationToken);
             }
+            else if (input.Return is { } lost && !context.Kept<bool>(StreamRemovedKey))
+            {
+                await RemoveStreamAsync(context, lost, cancellationToken);
+            }
 
             return StepOutcome.Wait(left < Tools.Options.ReturnInterval ? left : Tools.Options.ReturnInterval);
+        }
+
+        // Until it is gone, its slot keeps the log of the server that serves the tenant.
+        private async Task RemoveStreamAsync(
+            OperationContext context,
+            MoveLeg back,
+            CancellationToken cancellationToken
+        )
+        {
+            await Tools.Streams.RemoveAsync(back.Link, back.Source, cancellationToken);
+            context.Keep(StreamRemovedKey, true);
         }
 
         // Writers may be faster than the stream for as long as they like: nobody who wants the keeping to end waits for it.
@@ -141,16 +161,19 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
             {
                 throw new LeaseLostException();
             }
-            catch (Exception e)
-                when (!cancellationToken.IsCancellationRequested
-                    && (e is MoveFaultException || (e is PostgresException && !OperationFaults.IsTransient(e)))
-                )
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested && MoveLink.IsFinal(e))
             {
                 // The tenant is served where it is; only the way back is closed. The slot must not keep the log for ever.
                 MoveLog.ReturnLost(Tools.Logger, e, back.Tenant);
-                context.Keep(LostKey, e is MoveFaultException ? e.Message : "The stream back ended.");
+                context.Keep(
+                    LostKey,
+                    e is MoveFaultException or DiskFullException ? e.Message : "The stream back ended."
+                );
                 await Tools.Runs.ReleaseAsync(context.Operation.Id);
-                await Tools.Streams.RemoveAsync(back.Link, back.Source, cancellationToken);
+                var move = context.Input<RetentionInput>().Move;
+                var links = Retention.Links(move, hasReturn: false);
+                await context.SaveAsync(cancellationToken, Retention.Link(new CatalogWrites(), move, links));
+                await RemoveStreamAsync(context, back, cancellationToken);
             }
             finally
             {
@@ -217,15 +240,25 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
             }
 
             await EnsureLeftAsync(input, cancellationToken);
-            await Tools.Homes.RemoveAsync(
-                OperationObject.HomeOf(input.TenantId, input.Kept.ToPlacement()),
-                cancellationToken
-            );
+            try
+            {
+                await Tools.Homes.RemoveLeftAsync(
+                    OperationObject.HomeOf(input.TenantId, input.Kept.ToPlacement()),
+                    input.TenantId,
+                    cancellationToken
+                );
+            }
+            catch (PostgresException e) when (e.SqlState == TenantSqlState.ServedHere)
+            {
+                throw Refused();
+            }
+
             foreach (var planned in input.Objects)
             {
                 context.Settle(planned, kept: false);
             }
 
+            Retention.Link(context.OnCompletion, input.Move, []);
             context.SetResult(new { removedAt = Tools.Time.GetUtcNow() });
             return StepOutcome.Done;
         }

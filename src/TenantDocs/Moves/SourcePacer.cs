@@ -61,13 +61,25 @@ internal sealed class SourcePacer : IAsyncDisposable
     )
     {
         var pacer = new SourcePacer(time);
-        var probes = await Task.WhenAll(
-            places
-                .DistinctBy(p => p.Server)
-                .Select(p => Probe.StartAsync(connections, p, limit, time, cancellationToken))
-        );
-        pacer._probing = Task.WhenAll(probes.Select(pacer.WatchAsync));
-        return pacer;
+        var starting = places
+            .DistinctBy(p => p.Server)
+            .Select(p => Probe.StartAsync(connections, p, limit, time, cancellationToken))
+            .ToList();
+        try
+        {
+            var probes = await Task.WhenAll(starting);
+            pacer._probing = Task.WhenAll(probes.Select(pacer.WatchAsync));
+            return pacer;
+        }
+        catch
+        {
+            foreach (var started in starting.Where(s => s.IsCompletedSuccessfully))
+            {
+                await (await started).DisposeAsync();
+            }
+
+            throw;
+        }
     }
 
     /// <summary>Rests after a piece of work; returns when the next one began. Called as often as is convenient.</summary>
@@ -112,10 +124,21 @@ internal sealed class SourcePacer : IAsyncDisposable
     {
         await using (probe)
         {
-            while (!_stop.IsCancellationRequested)
+            try
             {
-                Answered(await probe.AskAsync(_stop.Token) > probe.Limit);
-                await Task.Delay(Interval, _time, _stop.Token);
+                while (!_stop.IsCancellationRequested)
+                {
+                    Answered(await probe.AskAsync(_stop.Token) > probe.Limit);
+                    await Task.Delay(Interval, _time, _stop.Token);
+                }
+            }
+            finally
+            {
+                // Nobody would lower it any more.
+                lock (_lock)
+                {
+                    _rest = 0;
+                }
             }
         }
     }

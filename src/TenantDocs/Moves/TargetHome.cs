@@ -13,7 +13,7 @@ internal sealed class TargetHome(OperatorConnections operators, TenantHomes home
     /// <summary>Makes it anew; what an earlier stay or a broken move left there goes first.</summary>
     public async Task MakeAsync(TenantId tenant, Placement home, CancellationToken cancellationToken)
     {
-        await homes.RemoveAsync(OperationObject.HomeOf(tenant, home), cancellationToken);
+        await homes.RemoveLeftAsync(OperationObject.HomeOf(tenant, home), tenant, cancellationToken);
         if (home.Isolation is IsolationModel.Database)
         {
             await homes.CreateDatabaseAsync(home, cancellationToken);
@@ -82,22 +82,27 @@ internal sealed class TargetHome(OperatorConnections operators, TenantHomes home
         IReadOnlyList<MoveTable> tables,
         TenantId tenant,
         Guid link,
+        long token,
         CancellationToken cancellationToken
     )
     {
+        // First in each transaction: a mover that slept while another one went on empties nothing.
         if (home.Isolation is IsolationModel.Shared)
         {
             await using var connection = await connections.OpenReplicaAsync(home, cancellationToken);
             foreach (var table in tables)
             {
-                await using var delete = new NpgsqlCommand(
-                    $"DELETE FROM {table.Quoted} WHERE tenant_id = $1",
-                    connection
-                )
+                await using var delete = new NpgsqlBatch(connection)
                 {
-                    CommandTimeout = 0, // as long as it takes
+                    Timeout = 0, // as long as it takes
                 };
-                delete.Parameters.Add(SqlValue.Of(tenant.Value));
+                delete.BatchCommands.Add(ChangeApplier.OpenCommand(link, token));
+                delete.BatchCommands.Add(
+                    new NpgsqlBatchCommand($"DELETE FROM {table.Quoted} WHERE tenant_id = $1")
+                    {
+                        Parameters = { SqlValue.Of(tenant.Value) },
+                    }
+                );
                 await delete.ExecuteNonQueryAsync(cancellationToken);
             }
         }
@@ -109,9 +114,10 @@ internal sealed class TargetHome(OperatorConnections operators, TenantHomes home
                 SessionRole.Admin,
                 cancellationToken
             );
-            await using var truncate = new NpgsqlCommand(
-                $"TRUNCATE {string.Join(", ", tables.Select(t => t.Quoted))}",
-                connection
+            await using var truncate = new NpgsqlBatch(connection);
+            truncate.BatchCommands.Add(ChangeApplier.OpenCommand(link, token));
+            truncate.BatchCommands.Add(
+                new NpgsqlBatchCommand($"TRUNCATE {string.Join(", ", tables.Select(t => t.Quoted))}")
             );
             await truncate.ExecuteNonQueryAsync(cancellationToken);
         }

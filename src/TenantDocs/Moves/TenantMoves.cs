@@ -57,7 +57,7 @@ public sealed class TenantMoves
         }
 
         var leg = await LegAsync(tenant, request, cancellationToken);
-        return leg.Error is null ? await _tools.Planner.PlanAsync(leg.Value, tenant, cancellationToken)
+        return leg.Error is null ? await _tools.Planner.PlanAsync(leg.Value, tenant, own: null, cancellationToken)
             : IsTierOnly(leg.Error, tenant, request) ? PlanTier(tenant, request)
             : leg.Error;
     }
@@ -106,9 +106,9 @@ public sealed class TenantMoves
         OnMoveAsync(
             move,
             async operation =>
-                operation.IsFinished
-                    ? Finished
-                    : await _requests.SignalAsync(move, ReadyStep.Signal, new { }, cancellationToken),
+                operation.IsFinished ? Finished
+                : operation.Undoing || operation.Status is OperationStatus.Cancelling ? TakenBack
+                : await _requests.SignalAsync(move, ReadyStep.Signal, new { }, cancellationToken),
             cancellationToken
         );
 
@@ -127,12 +127,23 @@ public sealed class TenantMoves
                     return await _requests.CancelAsync(move, cancellationToken);
                 }
 
-                if (await FindKeptAsync(move, cancellationToken) is not { Return: { } back } kept)
+                if (operation.Status is not OperationStatus.Succeeded)
                 {
-                    return Closed;
+                    return NotMade;
                 }
 
-                return await RollbackAsync(kept, back, actor, cancellationToken);
+                var kept = await Retention.FindAsync(_tools.Database, _requests, move, cancellationToken);
+                if (kept is not null && kept.State.TryGetProperty(RetentionOperation.LostKey, out var lost))
+                {
+                    return Closed with
+                    {
+                        Detail = $"The way back of this move is closed. {lost} Move the tenant back instead.",
+                    };
+                }
+
+                return kept?.InputAs<RetentionInput>() is { Return: { } back } input
+                    ? await RollbackAsync(kept.Id, input, back, actor, cancellationToken)
+                    : Closed;
             },
             cancellationToken
         );
@@ -154,7 +165,7 @@ public sealed class TenantMoves
 
                 var kept = await Retention.FindAsync(_tools.Database, _requests, move, cancellationToken);
                 return kept is null
-                    ? Closed
+                    ? NothingKept
                     : await _requests.SignalAsync(
                         kept.Id,
                         RetentionOperation.FinalizeSignal,
@@ -174,6 +185,21 @@ public sealed class TenantMoves
             "rollback-unavailable",
             "The source of this move is not kept any more, or its way back is closed. Move the tenant back instead."
         );
+
+    private static Error NothingKept { get; } =
+        Closed with
+        {
+            Detail = "Nothing of this move is kept any more; there is nothing to clear away.",
+        };
+
+    private static Error NotMade { get; } =
+        Closed with
+        {
+            Detail = "This move did not come to its end: the tenant is where it was, there is nothing to take back.",
+        };
+
+    private static Error TakenBack { get; } =
+        new(ErrorKind.Conflict, "invalid-state", "The move is being taken back; it does not switch any more.");
 
     private static bool IsTierOnly(Error error, Tenant tenant, MoveRequest request) =>
         error.Code is NothingToChange && request.Tier is { } tier && tier != tenant.Tier;
@@ -236,13 +262,14 @@ public sealed class TenantMoves
         };
 
     private async Task<Result<Operation>> RollbackAsync(
-        (Guid Id, RetentionInput Input, MoveLeg Return) kept,
+        Guid keeping,
+        RetentionInput kept,
         MoveLeg back,
         string actor,
         CancellationToken cancellationToken
     )
     {
-        var left = kept.Input.KeptUntil - _tools.Time.GetUtcNow();
+        var left = kept.KeptUntil - _tools.Time.GetUtcNow();
         var leg = back with
         {
             TokenBase = back.TokenBase + MoveResults.TokensPerOperation,
@@ -255,10 +282,10 @@ public sealed class TenantMoves
                 {
                     Tenant = leg.TenantId,
                     TenantSlug = leg.Slug,
-                    Objects = kept.Input.Objects,
+                    Objects = kept.Objects,
                 },
                 cancellationToken,
-                new CatalogWrites().Add(HandOverSql, SqlValue.Of(kept.Id))
+                Retention.Link(new CatalogWrites().Add(HandOverSql, SqlValue.Of(keeping)), kept.Move, [])
             );
             return started.Match<Result<Operation>>(s => s.Operation, e => e);
         }
@@ -266,21 +293,6 @@ public sealed class TenantMoves
         {
             return Closed;
         }
-    }
-
-    private async Task<(Guid Id, RetentionInput Input, MoveLeg Return)?> FindKeptAsync(
-        Guid move,
-        CancellationToken cancellationToken
-    )
-    {
-        var operation = await Retention.FindAsync(_tools.Database, _requests, move, cancellationToken);
-        if (operation is null || operation.State.TryGetProperty(RetentionOperation.LostKey, out _))
-        {
-            return null;
-        }
-
-        var input = operation.InputAs<RetentionInput>();
-        return input.Return is { } back ? (operation.Id, input, back) : null;
     }
 
     private async Task<Result<MoveLeg>> LegAsync(
@@ -326,7 +338,6 @@ public sealed class TenantMoves
         {
             Tier = request.Tier,
             UnderFence = !await _tools.Planner.CanStreamAsync(tenant.Placement, cancellationToken),
-            CanReturn = await _tools.Planner.CanStreamAsync(home, cancellationToken),
         };
     }
 

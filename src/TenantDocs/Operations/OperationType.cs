@@ -17,6 +17,13 @@ public abstract class OperationType
 
     /// <summary>Adds catalog changes that commit together with its end as failed or cancelled.</summary>
     public virtual void OnGivenUp(OperationContext context, OperationStatus status, CatalogWrites writes) { }
+
+    /// <summary>
+    /// Called whenever this process stops working on an operation: it has ended, waits, or is another worker's. Lets go of
+    /// what the process holds for it.
+    /// </summary>
+    /// <param name="taken">The operation, as this process took it.</param>
+    public virtual Task OnLetGoAsync(Operation taken) => Task.CompletedTask;
 }
 
 /// <summary>The kinds of operations by name; a doubled one is an error at start.</summary>

@@ -197,11 +197,24 @@ public sealed partial class OperationWorker(
         }
         finally
         {
+            await LetGoAsync(taken);
             room.Release();
             notices.Wake(OperationNotices.Work);
         }
 
         return null;
+    }
+
+    private async Task LetGoAsync(Operation taken)
+    {
+        try
+        {
+            await types[taken.Type].OnLetGoAsync(taken);
+        }
+        catch (Exception e)
+        {
+            Interrupted(logger, e, taken.Type, taken.Id);
+        }
     }
 
     private async Task<Operation?> HoldAsync(Operation taken, OperationContext context, OperationRunner runner)
@@ -252,7 +265,11 @@ public sealed partial class OperationWorker(
             {
                 if (!hold.IsCancellationRequested)
                 {
-                    var held = await context.HeartbeatAsync(hold.Token);
+                    // A catalog that is silent answers neither yes nor no: the lease ends all the same.
+                    var left = _options.LeaseTime - time.GetElapsedTime(last);
+                    var held = await context
+                        .HeartbeatAsync(hold.Token)
+                        .WaitAsync(left > TimeSpan.Zero ? left : TimeSpan.Zero, time, hold.Token);
                     if (!held)
                     {
                         await hold.CancelAsync();
@@ -266,7 +283,7 @@ public sealed partial class OperationWorker(
             catch (Exception e) when (!hold.IsCancellationRequested)
             {
                 HeartbeatFailed(logger, e, context.Operation.Id);
-                if (time.GetElapsedTime(last) > _options.LeaseTime)
+                if (e is TimeoutException || time.GetElapsedTime(last) >= _options.LeaseTime)
                 {
                     await hold.CancelAsync();
                 }

@@ -119,24 +119,73 @@ public sealed class TenantHomes(
     }
 
     /// <summary>Removes a tenant's home, whether it is there, half there or not there.</summary>
-    public async Task RemoveAsync(OperationObject home, CancellationToken cancellationToken)
+    public Task RemoveAsync(OperationObject home, CancellationToken cancellationToken) =>
+        RemoveAsync(home, static () => [], cancellationToken);
+
+    /// <summary>
+    /// As <see cref="RemoveAsync(OperationObject, CancellationToken)"/>, of a tenant that lives elsewhere. Where the place
+    /// itself says that the tenant is served there, nothing is removed: a worker that slept for longer than its lease may come
+    /// back when the tenant does.
+    /// </summary>
+    /// <exception cref="PostgresException"><see cref="TenantSqlState.ServedHere"/>: the tenant is served there.</exception>
+    public Task RemoveLeftAsync(OperationObject home, TenantId tenant, CancellationToken cancellationToken) =>
+        RemoveAsync(home, () => NotServed(tenant), cancellationToken);
+
+    private async Task RemoveAsync(
+        OperationObject home,
+        Func<IEnumerable<NpgsqlBatchCommand>> guard,
+        CancellationToken cancellationToken
+    )
     {
         switch (home.Kind)
         {
             case OperationObjectKind.Database:
-                await RemoveDatabaseAsync(home.Server, home.Database, cancellationToken);
+                await RemoveDatabaseAsync(home.Server, home.Database, guard, cancellationToken);
                 break;
             case OperationObjectKind.Schema:
-                await RemoveSchemaAsync(home.Server, home.Database, new PgIdentifier(home.Name), cancellationToken);
+                await RemoveSchemaAsync(
+                    home.Server,
+                    home.Database,
+                    new PgIdentifier(home.Name),
+                    guard,
+                    cancellationToken
+                );
                 break;
             default:
-                await RemoveRowsAsync(home.Server, home.Database, Guid.Parse(home.Name), cancellationToken);
+                await RemoveRowsAsync(home.Server, home.Database, Guid.Parse(home.Name), guard, cancellationToken);
                 break;
         }
     }
 
-    private async Task RemoveDatabaseAsync(string server, PgIdentifier database, CancellationToken cancellationToken)
+    // Two statements: the second one sees what was committed while the first waited.
+    private static IEnumerable<NpgsqlBatchCommand> NotServed(TenantId tenant) =>
+        [
+            new("SELECT pg_advisory_xact_lock_shared(uuid_hash_extended($1, 0))")
+            {
+                Parameters = { SqlValue.Of(tenant.Value) },
+            },
+            new(
+                $"""
+                SELECT tenantdocs.require(NOT EXISTS (
+                           SELECT FROM tenantdocs.tenant_fence
+                            WHERE tenant_id = $1 AND state IN ('active', 'write_fenced') AND access <> 'offline'),
+                       '{TenantSqlState.ServedHere}', 'the tenant is served here; nothing was removed')
+                """
+            )
+            {
+                Parameters = { SqlValue.Of(tenant.Value) },
+            },
+        ];
+
+    private async Task RemoveDatabaseAsync(
+        string server,
+        PgIdentifier database,
+        Func<IEnumerable<NpgsqlBatchCommand>> guard,
+        CancellationToken cancellationToken
+    )
     {
+        // A statement on another database cannot be in one transaction with the removal: right before it then.
+        await GuardAsync(server, database, guard, cancellationToken);
         await registry.ForgetAsync(server, database);
         await using var connection = await connections.OpenMaintenanceAsync(server, cancellationToken);
         await ExecuteAsync(connection, $"DROP DATABASE IF EXISTS {database.Quoted} WITH (FORCE)", cancellationToken);
@@ -146,6 +195,7 @@ public sealed class TenantHomes(
         string server,
         PgIdentifier database,
         PgIdentifier schema,
+        Func<IEnumerable<NpgsqlBatchCommand>> guard,
         CancellationToken cancellationToken
     )
     {
@@ -156,6 +206,11 @@ public sealed class TenantHomes(
             cancellationToken
         );
         await using var batch = new NpgsqlBatch(connection);
+        foreach (var command in guard())
+        {
+            batch.BatchCommands.Add(command);
+        }
+
         AddSetting(batch, "role", DatabaseNames.OwnerRole.Name);
         AddSetting(batch, "lock_timeout", Milliseconds(options.Value.FenceTimeout));
         batch.BatchCommands.Add(new NpgsqlBatchCommand($"DROP SCHEMA IF EXISTS {schema.Quoted} CASCADE"));
@@ -179,6 +234,7 @@ public sealed class TenantHomes(
         string server,
         PgIdentifier database,
         Guid tenant,
+        Func<IEnumerable<NpgsqlBatchCommand>> guard,
         CancellationToken cancellationToken
     )
     {
@@ -190,15 +246,64 @@ public sealed class TenantHomes(
         );
         foreach (var table in await TenantTables.ListAsync(connection, DatabaseNames.SharedSchema, cancellationToken))
         {
-            await TenantTables.DeleteAsync(connection, table, tenant, options.Value.RemovalBatch, cancellationToken);
+            await TenantTables.DeleteAsync(
+                connection,
+                table,
+                tenant,
+                options.Value.RemovalBatch,
+                guard,
+                cancellationToken
+            );
         }
 
-        await using var fence = new NpgsqlCommand(
-            "DELETE FROM tenantdocs.tenant_fence WHERE tenant_id = $1",
-            connection
-        );
-        fence.Parameters.Add(SqlValue.Of(tenant));
-        await fence.ExecuteNonQueryAsync(cancellationToken);
+        await using var batch = new NpgsqlBatch(connection);
+        var fence = new NpgsqlBatchCommand("DELETE FROM tenantdocs.tenant_fence WHERE tenant_id = $1")
+        {
+            Parameters = { SqlValue.Of(tenant) },
+        };
+        foreach (var command in guard().Append(fence))
+        {
+            batch.BatchCommands.Add(command);
+        }
+
+        await batch.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private async Task GuardAsync(
+        string server,
+        PgIdentifier database,
+        Func<IEnumerable<NpgsqlBatchCommand>> guard,
+        CancellationToken cancellationToken
+    )
+    {
+        var commands = guard().ToList();
+        if (commands.Count == 0)
+        {
+            return;
+        }
+
+        try
+        {
+            await using var connection = await connections.OpenAsync(
+                server,
+                database,
+                SessionRole.Admin,
+                cancellationToken
+            );
+            await using var batch = new NpgsqlBatch(connection);
+            commands.ForEach(batch.BatchCommands.Add);
+            await batch.ExecuteNonQueryAsync(cancellationToken);
+        }
+        catch (PostgresException e)
+            when (e.SqlState
+                    is PostgresErrorCodes.InvalidCatalogName
+                        or PostgresErrorCodes.UndefinedTable
+                        or PostgresErrorCodes.UndefinedFunction
+                        or PostgresErrorCodes.InvalidSchemaName
+            )
+        {
+            // Not there, or not made so far that a tenant could be served.
+        }
     }
 
     private static void AddOpening(NpgsqlBatch batch, TenantId tenant, Placement home)

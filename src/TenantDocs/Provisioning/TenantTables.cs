@@ -80,27 +80,41 @@ internal static class TenantTables
     }
 
     /// <summary>Deletes a tenant's rows, so many per transaction.</summary>
+    /// <param name="connection">As a role that sees them.</param>
+    /// <param name="table">Of this table.</param>
+    /// <param name="tenant">Whose.</param>
+    /// <param name="batch">Rows per transaction.</param>
+    /// <param name="guard">First in each transaction: what forbids it ends it.</param>
+    /// <param name="cancellationToken">Stops between or in a transaction; what was deleted before stays so.</param>
     public static async Task DeleteAsync(
         NpgsqlConnection connection,
         TenantTable table,
         Guid tenant,
         int batch,
+        Func<IEnumerable<NpgsqlBatchCommand>> guard,
         CancellationToken cancellationToken
     )
     {
-        await using var command = new NpgsqlCommand(
-            $"""
-            DELETE FROM {table.Quoted}
-             WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table.Quoted} WHERE tenant_id = $1 LIMIT $2)) AND tenant_id = $1
-            """,
-            connection
-        );
-        command.Parameters.Add(SqlValue.Of(tenant));
-        command.Parameters.Add(SqlValue.Of(batch));
-        while (await command.ExecuteNonQueryAsync(cancellationToken) >= batch)
+        NpgsqlBatchCommand delete;
+        do
         {
-            // the next batch
-        }
+            delete = new NpgsqlBatchCommand(
+                $"""
+                DELETE FROM {table.Quoted}
+                 WHERE ctid = ANY (ARRAY(SELECT ctid FROM {table.Quoted} WHERE tenant_id = $1 LIMIT $2)) AND tenant_id = $1
+                """
+            )
+            {
+                Parameters = { SqlValue.Of(tenant), SqlValue.Of(batch) },
+            };
+            await using var commands = new NpgsqlBatch(connection);
+            foreach (var command in guard().Append(delete))
+            {
+                commands.BatchCommands.Add(command);
+            }
+
+            await commands.ExecuteNonQueryAsync(cancellationToken);
+        } while (delete.RecordsAffected >= batch);
     }
 }
 

@@ -22,13 +22,13 @@ public sealed class KilledMoverTests(PostgresFixture postgres) : MoveSetting(pos
             ["Isolation:MoveDeadline"] = "00:02:00",
         };
 
-    [Theory(Explicit = true)]
-    [InlineData("prepared")]
+    [Theory]
+    [InlineData("prepared", Explicit = true)]
     [InlineData("copying")]
-    [InlineData("verifying")]
-    [InlineData("ready")]
+    [InlineData("verifying", Explicit = true)]
+    [InlineData("ready", Explicit = true)]
     [InlineData("fenced")]
-    [InlineData("active")]
+    [InlineData("active", Explicit = true)]
     public async Task A_killed_mover_is_succeeded_by_another_one(string phase)
     {
         var first = await StartHostAsync();

@@ -64,6 +64,58 @@ public sealed class LimitTests(PostgresFixture postgres, OwnCluster cluster)
         await JudgeAsync(workload, move);
     }
 
+    [Fact]
+    public async Task A_target_that_cannot_stream_back_is_moved_to_without_a_way_back()
+    {
+        var own = await cluster.ConnectionString();
+        var one = await _postgres.ServerConnectionString(0);
+        await StartAsync(one, one, own);
+        var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
+        await using var workload = await WorkAsync(tenant);
+        await LocalFolder.AskAsync(own, UseUpSlots);
+        Operation move;
+        try
+        {
+            var plan = await Moves.PlanAsync(tenant.Slug, ToDatabase, CancellationToken.None);
+            Assert.Contains("no-way-back", plan.Value.Notes.Select(n => n.Code));
+            Assert.Empty(plan.Value.Blockers);
+
+            move = await MoveAsync(tenant, ToDatabase);
+        }
+        finally
+        {
+            await LocalFolder.AskAsync(own, FreeSlots);
+        }
+
+        Succeeded(move);
+        var rollback = await Moves.RollbackAsync(move.Id, "tests", CancellationToken.None);
+        Assert.Equal("rollback-unavailable", rollback.Error?.Code);
+        await JudgeAsync(workload, move);
+    }
+
+    [Fact]
+    public async Task A_server_that_does_not_let_the_mover_in_is_named_and_nothing_is_made()
+    {
+        var own = await StartWithOwnSourceAsync();
+        var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
+        await using var workload = await WorkAsync(tenant);
+        await LocalFolder.AskAsync(own, "ALTER ROLE tenantdocs_mover NOLOGIN");
+        try
+        {
+            // Nobody knows its wal_level now, and so nobody says anything of it.
+            Assert.Equal(["server-unreachable"], await BlockersAsync(tenant));
+            await RefusedAsync(tenant, "server-unreachable");
+        }
+        finally
+        {
+            await LocalFolder.AskAsync(own, "ALTER ROLE tenantdocs_mover LOGIN");
+        }
+
+        Assert.Empty(await BlockersAsync(tenant));
+        await workload.JudgeAsync();
+        await CleanAsync(tenant.Id);
+    }
+
     /// <summary>The plan found all in order; it was taken away before it was used.</summary>
     [Theory]
     [InlineData("slots", "a limit of the server")]

@@ -84,9 +84,29 @@ public sealed class MoveRefusalTests(MoveHost host)
         var second = await host.BeginAsync(slug, new { isolation = "database" });
 
         await second.ShouldBeAsync(409, "operation-in-progress");
-        await host.EndAsync(await host.BegunAsync(slug, new { isolation = "database", dryRun = true }));
+        Assert.Equal(["operation-in-progress"], await BlockersAsync(slug));
         await MoveHost.AcceptedAsync(await host.PostAsync(location, "cancel"));
         await host.EndAsync(location, "cancelled");
+        Assert.Empty(await BlockersAsync(slug));
+    }
+
+    [Fact]
+    public async Task A_plan_says_that_a_move_ends_the_way_back_of_the_one_before_it()
+    {
+        var slug = await host.NewHomeAsync();
+        var first = await host.EndAsync(await host.BegunAsync(slug, new { isolation = "schema" }));
+
+        var plan = await host.EndAsync(await host.BegunAsync(slug, new { isolation = "database", dryRun = true }));
+
+        var note = plan.GetProperty("result")
+            .GetProperty("notes")
+            .EnumerateArray()
+            .Single(n => n.GetProperty("code").GetString() == "ends-way-back");
+        Assert.Contains(first.GetProperty("id").GetString()!, note.GetProperty("detail").GetString());
+        // The control: it did not end it.
+        var location = $"operations/{first.GetProperty("id").GetString()}";
+        await host.EndAsync(await MoveHost.AcceptedAsync(await host.PostAsync(location, "rollback")));
+        Assert.Equal("shared", (await host.PlaceAsync(slug)).Item1);
     }
 
     [Fact]

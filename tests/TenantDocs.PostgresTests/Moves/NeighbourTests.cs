@@ -55,6 +55,27 @@ public sealed class NeighbourTests(PostgresFixture postgres) : FaultSetting(post
         await JudgeAsync(workload, move);
     }
 
+    [Fact]
+    public async Task A_neighbour_in_the_same_tables_is_served_all_the_time_while_a_tenant_moves()
+    {
+        var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
+        var neighbour = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
+        await FillAsync(tenant, megabytes: 20);
+        await using var workload = await WorkAsync(tenant);
+        await using var other = new Workload(Platform, neighbour.Id).Start(writers: 1, readers: 1);
+        await other.AdvanceAsync(20);
+
+        var move = await MoveAsync(tenant, ToDatabase);
+
+        Succeeded(move);
+        await other.AdvanceAsync(20);
+        // Nothing failed, nothing was lost, and nobody was held as long as a tenant that moves may be.
+        await other.JudgeAsync();
+        Assert.InRange(other.LongestMs, 0, 5_000);
+        Assert.Equal(neighbour.Placement, (await TenantAsync(neighbour.Id)).Placement);
+        await JudgeAsync(workload, move);
+    }
+
     private Task<List<string>> CountAsync(string server, string database, string schema, string compared, Tenant to) =>
         ListAsync(
             server,

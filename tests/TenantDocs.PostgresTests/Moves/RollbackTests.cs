@@ -71,6 +71,9 @@ public sealed class RollbackTests(PostgresFixture postgres) : MoveSetting(postgr
         );
         var rollback = await Moves.RollbackAsync(move.Id, "tests", CancellationToken.None);
         Assert.Equal("rollback-unavailable", rollback.Error?.Code);
+        Assert.Contains("document_changes", rollback.Error?.Detail, StringComparison.Ordinal);
+        var told = (await Requests.FindAsync(move.Id, CancellationToken.None))!.Result!.Value.GetProperty("links");
+        Assert.Equal(["finalize"], told.EnumerateObject().Select(l => l.Name));
         // The tenant is served where it is.
         await OneHomeAsync(tenant.Id);
         await FinalizeAsync(move.Id);
