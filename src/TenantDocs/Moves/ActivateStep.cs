@@ -71,6 +71,20 @@ internal sealed class ActivateStep(MoveTools tools) : MoveStep(tools)
         return (tools.Time.GetUtcNow() - pause.FencedAt).TotalMilliseconds;
     }
 
+    // The tenant is served: a source that is away now holds up neither it nor the moves that wait for their turn.
+    private async Task RemoveStreamAsync(OperationContext context, MoveLeg leg, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Tools.Streams.RemoveAsync(leg.Link, leg.Source, cancellationToken);
+        }
+        catch (Exception e) when (OperationFaults.IsTransient(e) && !cancellationToken.IsCancellationRequested)
+        {
+            MoveLog.KeptUnreachable(Tools.Logger, e, leg.Tenant);
+            context.Keep(RetentionInput.LeftStreamKey, true);
+        }
+    }
+
     protected override async Task<StepOutcome> DoAsync(
         OperationContext context,
         MoveLeg leg,
@@ -86,7 +100,7 @@ internal sealed class ActivateStep(MoveTools tools) : MoveStep(tools)
         }
 
         await Tools.Runs.ReleaseAsync(context.Operation.Id);
-        await Tools.Streams.RemoveAsync(leg.Link, leg.Source, cancellationToken);
+        await RemoveStreamAsync(context, leg, cancellationToken);
         if (await Tools.Catalog.FindAsync(leg.TenantId, cancellationToken) is { } tenant)
         {
             // The condition may have changed during the pause.

@@ -33,7 +33,8 @@ internal sealed class MoveOperation(MoveTools tools) : OperationType
         var back = context.Kept<ReturnPath>(ReturnPath.Key);
         var until = tools.Time.GetUtcNow() + leg.KeepSourceFor;
         context.Settle(OperationObject.HomeOf(leg.TenantId, leg.Target), kept: true);
-        MoveResults.SettleStream(context, leg.Link, leg.Source, kept: false);
+        var left = context.Kept<bool>(RetentionInput.LeftStreamKey);
+        MoveResults.SettleStream(context, leg.Link, leg.Source, kept: left);
         if (back is not null)
         {
             MoveResults.SettleStream(context, back.Link, leg.Target, kept: true);
@@ -48,7 +49,10 @@ internal sealed class MoveOperation(MoveTools tools) : OperationType
                 leg.From,
                 until,
                 back is null ? null : Return(leg, back, context.Operation.Id)
-            ),
+            )
+            {
+                LeftStream = left ? leg.Link : null,
+            },
             context.Operation.RequestedBy
         );
         context.SetResult(MoveResults.Of(context, leg, until, Retention.Links(context.Operation.Id, back is not null)));
@@ -97,11 +101,15 @@ internal sealed class RollbackOperation(MoveTools tools) : OperationType
         var leg = context.Input<MoveLeg>();
         var now = tools.Time.GetUtcNow();
         context.Settle(OperationObject.HomeOf(leg.TenantId, leg.Target), kept: true);
-        MoveResults.SettleStream(context, leg.Link, leg.Source, kept: false);
+        var left = context.Kept<bool>(RetentionInput.LeftStreamKey);
+        MoveResults.SettleStream(context, leg.Link, leg.Source, kept: left);
         // What the move had made goes at once: nothing leads back there.
         Retention.Begin(
             writes,
-            new RetentionInput(context.Operation.Id, leg.Tenant, leg.Slug, leg.From, now, null),
+            new RetentionInput(context.Operation.Id, leg.Tenant, leg.Slug, leg.From, now, null)
+            {
+                LeftStream = left ? leg.Link : null,
+            },
             context.Operation.RequestedBy
         );
         context.SetResult(MoveResults.Of(context, leg, now, links: []));

@@ -20,11 +20,18 @@ internal sealed record RetentionInput(
     MoveLeg? Return
 )
 {
+    /// <summary>Kept by a step that could not remove its stream from the left home's server.</summary>
+    public const string LeftStreamKey = "leftStream";
+
+    /// <summary>The stream that filled the new home, when it is still to be removed from the left home's server.</summary>
+    public Guid? LeftStream { get; init; }
+
     public TenantId TenantId => new(Tenant);
 
     public IReadOnlyList<OperationObject> Objects =>
         [
             OperationObject.HomeOf(TenantId, Kept.ToPlacement()),
+            .. LeftStream is { } left ? StreamObjects.ObjectsOf(left, Kept.ToPlacement()) : [],
             .. Return is { } back ? StreamObjects.ObjectsOf(back.Link, back.Source) : [],
         ];
 }

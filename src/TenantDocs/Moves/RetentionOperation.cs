@@ -71,6 +71,20 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
         }
 
         protected abstract Task<StepOutcome> TryAsync(OperationContext context, CancellationToken cancellationToken);
+
+        // Its server was away when the move ended.
+        protected async Task RemoveLeftStreamAsync(
+            OperationContext context,
+            RetentionInput input,
+            CancellationToken cancellationToken
+        )
+        {
+            if (input.LeftStream is { } left && !context.Kept<bool>(RetentionInput.LeftStreamKey))
+            {
+                await Tools.Streams.RemoveAsync(left, input.Kept.ToPlacement(), cancellationToken);
+                context.Keep(RetentionInput.LeftStreamKey, true);
+            }
+        }
     }
 
     /// <summary>Lets the stream catch up every so often, and holds no worker in between.</summary>
@@ -96,6 +110,7 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
                 return StepOutcome.Done;
             }
 
+            await RemoveLeftStreamAsync(context, input, cancellationToken);
             if (input.Return is { } back && context.Kept<string>(LostKey) is null)
             {
                 using var enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -221,6 +236,7 @@ internal sealed class RetentionOperation(MoveTools tools) : OperationType
         )
         {
             var input = context.Input<RetentionInput>();
+            await RemoveLeftStreamAsync(context, input, cancellationToken);
             if (context.TryGetSignal(HandOverSignal, out _))
             {
                 context.SetResult(new { handedOver = true });

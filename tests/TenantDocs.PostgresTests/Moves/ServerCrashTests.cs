@@ -56,6 +56,7 @@ public sealed class ServerCrashTests(PostgresFixture postgres, OwnCluster cluste
     [InlineData(Source, InTheCopy)]
     [InlineData(Source, "move/CatchUpStep/BeforeDo")]
     [InlineData(Target, "move/Opened")]
+    [InlineData(Source, "move/Arrived")]
     [InlineData(Catalog, "move/Fenced")]
     public Task A_server_that_is_killed_costs_no_acknowledged_write(string server, string place) =>
         CrashAsync(server, place);
