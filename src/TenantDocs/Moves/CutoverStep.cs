@@ -6,6 +6,8 @@ namespace TenantDocs.Moves;
 /// <summary>Holds writes while the last changes arrive over the stream.</summary>
 internal sealed class CutoverStep(MoveTools tools) : HoldStep(tools)
 {
+    private static readonly TimeSpan LongInComing = MoveFence.MostIdle / 2;
+
     protected override async Task<Pause> HoldAsync(
         OperationContext context,
         MoveLeg leg,
@@ -22,7 +24,7 @@ internal sealed class CutoverStep(MoveTools tools) : HoldStep(tools)
         context.Keep(Pause.Key, new Pause(fencedAt, fenced.TotalMilliseconds, 0, 0, access, run.Link.Changes));
         await Tools.ReachAsync("Fenced", cancellationToken);
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        var writing = WriteAsync(context, leg, run, limit.Token);
+        var writing = WriteAsync(context, leg, run, reached, limit.Token);
         var comparing = Task.CompletedTask;
         try
         {
@@ -57,20 +59,26 @@ internal sealed class CutoverStep(MoveTools tools) : HoldStep(tools)
         }
     }
 
-    // The switch, not yet committed, while the last changes are on their way.
+    // The switch, not yet committed, while the last changes are on their way. Where they are long in coming it is taken back
+    // and written once more when they are here: its transaction may not stand still for long, and holds the operation's row,
+    // so that no heartbeat comes through.
     private static async Task WriteAsync(
         OperationContext context,
         MoveLeg leg,
         MoveRun run,
+        Task reached,
         CancellationToken cancellationToken
     )
     {
         run.Completion ??= await context.OpenCompletionAsync(cancellationToken);
-        await run.Completion.BeginAsync(
-            Switch(leg, new CatalogWrites()),
-            // It stands still for as long as the last changes take to arrive.
-            MoveFence.MostIdle + TimeSpan.FromMilliseconds(leg.MaxPauseMs),
-            cancellationToken
-        );
+        await run.Completion.BeginAsync(Switch(leg, new CatalogWrites()), MoveFence.MostIdle, cancellationToken);
+        if (await Task.WhenAny(reached, Task.Delay(LongInComing, cancellationToken)) == reached)
+        {
+            return;
+        }
+
+        await run.Completion.RollbackAsync();
+        await reached.WaitAsync(cancellationToken);
+        await run.Completion.BeginAsync(Switch(leg, new CatalogWrites()), MoveFence.MostIdle, cancellationToken);
     }
 }
