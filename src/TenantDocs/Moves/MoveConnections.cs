@@ -16,7 +16,22 @@ internal sealed class MoveConnections(ServerConnections servers, Guid link, Time
          WHERE a.application_name = $1 AND a.usename = current_user AND a.pid <> pg_backend_pid()
         """;
 
-    private readonly string _application = $"tenantdocs-move {link:n}";
+    private const string EndAllSql = """
+        SELECT pg_terminate_backend(a.pid, 5000) FROM pg_stat_activity AS a
+         WHERE a.application_name = $1 AND a.pid <> pg_backend_pid()
+        """;
+
+    private readonly string _application = NameOf(link);
+
+    /// <summary>Ends all connections of a move to a server, over one that is none of them, and returns when they are gone.</summary>
+    public static async Task EndAllAsync(NpgsqlConnection connection, Guid link, CancellationToken cancellationToken)
+    {
+        await using var command = new NpgsqlCommand(EndAllSql, connection);
+        command.Parameters.Add(SqlValue.Of(NameOf(link)));
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    private static string NameOf(Guid link) => $"tenantdocs-move {link:n}";
 
     /// <summary>Opens a connection to a side.</summary>
     public Task<NpgsqlConnection> OpenAsync(Placement place, CancellationToken cancellationToken) =>

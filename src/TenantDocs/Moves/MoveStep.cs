@@ -59,17 +59,19 @@ internal sealed class MoveTools(
     /// <summary>
     /// Ends what a former worker left at the source of a move that is being taken back: its sessions, with their snapshots.
     /// </summary>
-    public Task EndAtSourceAsync(MoveLeg leg, CancellationToken cancellationToken) =>
-        new MoveConnections(servers, leg.Link, Options.SilenceLimit).EndOthersAsync(leg.Source, cancellationToken);
+    public async Task EndAtSourceAsync(MoveLeg leg, CancellationToken cancellationToken)
+    {
+        await using var source = await OpenAsOperatorAsync(leg.Source, cancellationToken);
+        await MoveConnections.EndAllAsync(source, leg.Link, cancellationToken);
+    }
 
     /// <summary>The same at the target: its sessions, and its right to write there when it wakes up.</summary>
     public async Task EndAtTargetAsync(MoveLeg leg, CancellationToken cancellationToken)
     {
-        var connections = new MoveConnections(servers, leg.Link, Options.SilenceLimit);
         try
         {
-            await connections.EndOthersAsync(leg.Target, cancellationToken);
-            await using var target = await connections.OpenAsync(leg.Target, cancellationToken);
+            await using var target = await OpenAsOperatorAsync(leg.Target, cancellationToken);
+            await MoveConnections.EndAllAsync(target, leg.Link, cancellationToken);
             await using var end = new NpgsqlCommand(
                 "UPDATE tenantdocs.move_progress SET token = $2, updated_at = clock_timestamp() WHERE link = $1",
                 target
@@ -84,6 +86,10 @@ internal sealed class MoveTools(
             // The target's database was not made yet.
         }
     }
+
+    // Not as the mover: what has happened to its connections may be why the move is taken back.
+    private Task<NpgsqlConnection> OpenAsOperatorAsync(Placement place, CancellationToken cancellationToken) =>
+        operators.OpenAsync(place.Server, place.Database, SessionRole.Admin, cancellationToken);
 
     /// <summary>Ends the streams of a host that stops: they would go on reading, and come back when they are ended.</summary>
     public ValueTask DisposeAsync() => Runs.DisposeAsync();

@@ -49,7 +49,7 @@ public sealed class DatabaseTests(AttackGround ground)
             PostgresErrorCodes.ObjectInUse,
             $"CREATE DATABASE {names.Prefix}_late TEMPLATE {template.Quoted}"
         );
-        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(60));
+        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(60));
 
         await Assert.ThrowsAsync<PostgresException>(() =>
             ground.Platform.Servers.OpenAsync("local-1", names.TemplateDatabase, SessionRole.Admin, AttackGround.Stop)
