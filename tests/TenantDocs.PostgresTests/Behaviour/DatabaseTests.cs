@@ -44,12 +44,19 @@ public sealed class DatabaseTests(AttackGround ground)
             AttackGround.Stop
         );
         await using var admin = await AdminAsync();
-        var watch = Stopwatch.StartNew();
-        await admin.RefusedAsync(
-            PostgresErrorCodes.ObjectInUse,
-            $"CREATE DATABASE {names.Prefix}_late TEMPLATE {template.Quoted}"
-        );
-        Assert.InRange(watch.Elapsed, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(60));
+        // Fifty sleeps of 100 ms, each of which a signal to the backend cuts short: so the longest of some counts.
+        var longest = TimeSpan.Zero;
+        for (var attempt = 0; attempt < 3 && longest < TimeSpan.FromSeconds(4); attempt++)
+        {
+            var watch = Stopwatch.StartNew();
+            await admin.RefusedAsync(
+                PostgresErrorCodes.ObjectInUse,
+                $"CREATE DATABASE {names.Prefix}_late TEMPLATE {template.Quoted}"
+            );
+            longest = watch.Elapsed > longest ? watch.Elapsed : longest;
+        }
+
+        Assert.InRange(longest, TimeSpan.FromSeconds(4), TimeSpan.FromSeconds(60));
 
         await Assert.ThrowsAsync<PostgresException>(() =>
             ground.Platform.Servers.OpenAsync("local-1", names.TemplateDatabase, SessionRole.Admin, AttackGround.Stop)
