@@ -18,8 +18,14 @@ internal sealed class DocumentWrites(
 
     public IDocumentRepository Repository => repository;
 
-    /// <summary>Largest request body: JSON escapes may double a body that is within its own limit, which is judged later.</summary>
-    public int MaxRequestBytes => (options.Value.MaxBodyBytes * 2) + (1024 * 1024);
+    /// <summary>
+    /// Largest request body: many clients escape all that is not ASCII, which makes up to three bytes of one (RFC 8259,
+    /// section 7); the text itself has its own limit, which is judged later.
+    /// </summary>
+    public int MaxRequestBytes => MaxRequestBytesOf(options.Value);
+
+    /// <summary>The same of any settings.</summary>
+    public static int MaxRequestBytesOf(DocumentsOptions options) => (options.MaxBodyBytes * 3) + (1024 * 1024);
 
     /// <summary>What the tenant's tier allows.</summary>
     public DocumentLimits LimitsOf(Tenant tenant) => limits(tenant);

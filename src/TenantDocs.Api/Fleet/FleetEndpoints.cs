@@ -41,6 +41,16 @@ internal static class FleetEndpoints
             .Takes<ServerBody>()
             .Answers<ServerLoad>(StatusCodes.Status201Created, "Location");
         servers
+            .MapGet(
+                "/{name}",
+                async (string name, HttpContext context, ServerFleet fleet, StaffRequest _) =>
+                    await fleet.FindAsync(name, context.RequestAborted) is { } server
+                        ? Json.Result(server)
+                        : Problems.Of(Error.NotFound)
+            )
+            .Named("getServer", "Read a server with what it holds")
+            .Answers<ServerLoad>();
+        servers
             .MapPost(
                 "/{name}/drain",
                 (string name, HttpContext context, ServerFleet fleet, StaffRequest _) =>

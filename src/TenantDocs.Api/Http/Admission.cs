@@ -79,7 +79,8 @@ internal sealed class Admission(
             : await routes.FindBySlugAsync(credential.TenantSlug!, context.RequestAborted);
         if (tenant is null)
         {
-            return TenantConditions.NotFound;
+            // Whose issuer speaks for some tenants only does not learn which others there are.
+            return credential.Tenants is null ? TenantConditions.NotFound : TenantConditions.Unauthenticated;
         }
 
         if (credential.Tenants is { } bound && !bound.Contains(tenant.Slug) && !bound.Contains(tenant.Id.ToString()))

@@ -44,17 +44,12 @@ internal static class AudienceExtensions
     public static TBuilder AllowWhenSuspended<TBuilder>(this TBuilder builder)
         where TBuilder : IEndpointConventionBuilder => builder.WithMetadata(new AllowedWhenSuspended());
 
-    /// <summary>Makes HEAD work wherever GET does but for <see cref="NoHead"/>; the server leaves out the body.</summary>
+    /// <summary>Makes HEAD work wherever GET does; the server leaves out the body.</summary>
     public static TBuilder WithHead<TBuilder>(this TBuilder builder)
         where TBuilder : IEndpointConventionBuilder
     {
         builder.Finally(endpoint =>
         {
-            if (endpoint.Metadata.OfType<NoHead>().Any())
-            {
-                return;
-            }
-
             for (var i = 0; i < endpoint.Metadata.Count; i++)
             {
                 if (endpoint.Metadata[i] is HttpMethodMetadata { HttpMethods: ["GET"] })
@@ -75,6 +70,3 @@ internal sealed record AllowedWhenSuspended;
 
 /// <summary>An endpoint that every member of the tenant may use, whatever the role and scopes.</summary>
 internal sealed record ForEveryMember;
-
-/// <summary>A GET whose answer is a stream without an end: HEAD would wait for it and show nothing.</summary>
-internal sealed record NoHead;

@@ -1,7 +1,9 @@
 using Microsoft.AspNetCore.Http.Json;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.Options;
+using TenantDocs.Api.Documents;
 using TenantDocs.Catalog;
+using TenantDocs.Documents;
 
 namespace TenantDocs.Api.Http;
 
@@ -10,7 +12,7 @@ internal static class HttpSetup
 {
     // Above the largest body that is read: what is too large is still received for a while and thrown away, so that the
     // client gets to read the refusal instead of a broken connection.
-    private const int KestrelBodies = 4;
+    private const int KestrelBodies = 2;
     private const int KestrelHeads = 4;
 
     public static IServiceCollection AddHttp(this IServiceCollection services, IConfiguration configuration)
@@ -19,7 +21,9 @@ internal static class HttpSetup
         services.AddOptions<TenancyOptions>().BindConfiguration("Tenancy");
         services
             .AddOptions<KestrelServerOptions>()
-            .Configure<IOptions<HttpOptions>>((kestrel, http) => Limit(kestrel, http.Value));
+            .Configure<IOptions<HttpOptions>, IOptions<DocumentsOptions>>(
+                (kestrel, http, documents) => Limit(kestrel, http.Value, documents.Value)
+            );
         services.Configure<JsonOptions>(options => Json.Apply(options.SerializerOptions));
         services.AddJwtIssuers(configuration);
         services.AddSingleton<Credentials>();
@@ -64,10 +68,11 @@ internal static class HttpSetup
     public static RouteGroupBuilder MapAdminApi(this IEndpointRouteBuilder endpoints) =>
         endpoints.MapGroup("/admin/v1").For(Audience.Staff).WithHead().WithGroupName(ApiDescriptions.Admin);
 
-    private static void Limit(KestrelServerOptions kestrel, HttpOptions http)
+    private static void Limit(KestrelServerOptions kestrel, HttpOptions http, DocumentsOptions documents)
     {
         kestrel.AddServerHeader = false;
-        kestrel.Limits.MaxRequestBodySize = (long)http.MaxBodyBytes * KestrelBodies;
+        kestrel.Limits.MaxRequestBodySize =
+            (long)Math.Max(http.MaxBodyBytes, DocumentWrites.MaxRequestBytesOf(documents)) * KestrelBodies;
         // Kestrel refuses without a body; what it lets through is judged by RequestSize, with a problem.
         kestrel.Limits.MaxRequestHeadersTotalSize = RequestSize.MostHeaderBytes * KestrelHeads;
         kestrel.Limits.MaxRequestHeaderCount = RequestSize.MostHeaders * KestrelHeads;

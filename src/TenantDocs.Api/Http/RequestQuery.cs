@@ -57,7 +57,10 @@ internal sealed class RequestQuery
     /// <summary>The cursor; null for the first page.</summary>
     public string? Cursor => Text("cursor");
 
-    /// <summary>Filter and sort in one normal form, to bind a cursor to them: all parameters but limit and cursor.</summary>
+    /// <summary>
+    /// Filter and sort in one normal form, to bind a cursor to them: all parameters but limit and cursor, and include, which
+    /// says only how much of an item is shown.
+    /// </summary>
     public string Signature
     {
         get
@@ -70,7 +73,7 @@ internal sealed class RequestQuery
             var text = new StringBuilder();
             foreach (var (name, values) in _query.OrderBy(p => p.Key, StringComparer.Ordinal))
             {
-                if (name is not ("limit" or "cursor"))
+                if (name is not ("limit" or "cursor" or "include"))
                 {
                     text.Append(CultureInfo.InvariantCulture, $"{name.Length}:{name}={values[0]?.Length}:{values[0]};");
                 }

@@ -19,26 +19,26 @@ internal static class MoveEndpoints
             .Takes<MoveBody>()
             .Reads(RequestHeader.Prefer)
             .Answers<OperationAnswer>()
-            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location", "Retry-After");
         var moves = admin.MapGroup("/operations/{id}").WithTags("Moves").Require(Permission.TenantsManage);
         moves
             .MapPost("/cutover", CutoverAsync)
             .Named("cutOverMove", "Switch a move that waits for it")
             .Reads(RequestHeader.Prefer)
             .Answers<OperationAnswer>()
-            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location", "Retry-After");
         moves
             .MapPost("/rollback", RollbackAsync)
             .Named("rollBackMove", "Take a move back")
             .Reads(RequestHeader.Prefer)
             .Answers<OperationAnswer>()
-            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location", "Retry-After");
         moves
             .MapPost("/finalize", FinalizeAsync)
             .Named("finalizeMove", "Remove what a move keeps of its source")
             .Reads(RequestHeader.Prefer)
             .Answers<OperationAnswer>()
-            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location", "Retry-After");
         return admin;
     }
 

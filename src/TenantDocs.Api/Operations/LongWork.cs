@@ -41,9 +41,10 @@ internal sealed class LongWork(OperationRequests requests, IHostApplicationLifet
         };
     }
 
-    /// <summary>202 with the operation and its address.</summary>
+    /// <summary>202 with the operation, its address, and when to ask again.</summary>
     public static IResult Accepted(HttpContext context, Operation operation)
     {
+        context.Response.Headers.RetryAfter = "1";
         var answer = OperationAnswer.Of(operation);
         return Json.Result(answer, StatusCodes.Status202Accepted, location: context.Request.PathBase + answer.Location);
     }

@@ -39,14 +39,13 @@ internal static class OperationEndpoints
             .MapGet("/{id}/events", EventsAsync)
             .Named("watchOperation", "Follow an operation (Server-Sent Events; resumes after Last-Event-ID)")
             .Reads(LastEventId)
-            .Produces<OperationAnswer>(StatusCodes.Status200OK, "text/event-stream")
-            .WithMetadata(new NoHead());
+            .Produces<OperationAnswer>(StatusCodes.Status200OK, "text/event-stream");
         operations
             .MapPost("/{id}/cancel", CancelAsync)
             .Named("cancelOperation", "Stop an operation and take back what it did")
             .Reads(RequestHeader.Prefer)
             .Answers<OperationAnswer>()
-            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location", "Retry-After");
         return admin;
     }
 
@@ -143,6 +142,13 @@ internal static class OperationEndpoints
 
         // A proxy that gathers the answer would hold back what is there to be seen at once.
         context.Response.Headers["X-Accel-Buffering"] = "no";
+        if (HttpMethods.IsHead(context.Request.Method))
+        {
+            // What GET would begin with, without the stream that has no end.
+            context.Response.ContentType = "text/event-stream";
+            return TypedResults.Empty;
+        }
+
         return TypedResults.ServerSentEvents(
             ItemsAsync(history, operation, after, host.ApplicationStopping, context.RequestAborted)
         );

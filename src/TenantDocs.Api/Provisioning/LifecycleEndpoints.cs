@@ -45,7 +45,7 @@ internal static class LifecycleEndpoints
             .Named("purgeTenant", "Remove a deleted tenant's data for good; the result is a certificate")
             .Reads(RequestHeader.Prefer)
             .Answers<OperationAnswer>()
-            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location", "Retry-After");
     }
 
     private static async Task<IResult> SuspendAsync(

@@ -34,7 +34,7 @@ internal static class TenantEndpoints
             .Takes<TenantBody>()
             .Reads(RequestHeader.Prefer)
             .Answers<TenantAnswer>(StatusCodes.Status201Created, "Location", "ETag")
-            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location", "Retry-After");
         tenants
             .MapGet("", ListAsync)
             .Named("listTenants", "List tenants in order of creation")
@@ -52,7 +52,7 @@ internal static class TenantEndpoints
             .Named("retryTenant", "Try again to make a tenant whose provisioning failed")
             .Reads(RequestHeader.Prefer)
             .Answers<TenantAnswer>(StatusCodes.Status201Created, "Location", "ETag")
-            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location");
+            .Answers<OperationAnswer>(StatusCodes.Status202Accepted, "Location", "Retry-After");
         tenants.MapLifecycle();
         tenants.MapTenantKeys();
         return admin;
@@ -182,7 +182,9 @@ internal static class TenantEndpoints
     ) =>
         await catalog.FindBySlugAsync(slug, context.RequestAborted) is not { } tenant
             ? Problems.Of(TenantLifecycle.NoSuchTenant)
-        : Preconditions.IsNotModified(context.Request, tenant.Version) ? Preconditions.NotModified(tenant.Version)
+        // An operation comes into the answer without a new version; it goes with one (OperationLease).
+        : tenant.ActiveOperation is null && Preconditions.IsNotModified(context.Request, tenant.Version)
+            ? Preconditions.NotModified(tenant.Version)
         : TenantAnswer.Result(tenant);
 
     private static async Task<IResult> PatchAsync(

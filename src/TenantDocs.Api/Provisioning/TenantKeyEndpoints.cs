@@ -18,6 +18,9 @@ internal static class TenantKeyEndpoints
             .Named("listTenantKeys", "List API keys in order of creation")
             .Query(QueryParameter.Limit, QueryParameter.Cursor)
             .Answers<Page<KeyAnswer>>();
+        keys.MapGet("/{id}", GetAsync)
+            .Named("getTenantKey", "Read an API key, without its secret")
+            .Answers<KeyAnswer>();
         keys.MapDelete("/{id}", DeleteAsync).Named("revokeTenantKey", "Revoke a key").AnswersNothing();
     }
 
@@ -123,6 +126,21 @@ internal static class TenantKeyEndpoints
             context.RequestAborted
         );
     }
+
+    private static async Task<IResult> GetAsync(
+        StaffRequest _,
+        string slug,
+        string id,
+        HttpContext context,
+        TenantCatalog catalog,
+        ApiKeys keys
+    ) =>
+        await catalog.FindBySlugAsync(slug, context.RequestAborted) is not { } tenant
+            ? Problems.Of(TenantLifecycle.NoSuchTenant)
+        : Guid.TryParseExact(id, "D", out var known)
+        && (await keys.ListAsync(tenant.Id, context.RequestAborted)).FirstOrDefault(k => k.Id == known) is { } key
+            ? Json.Result(KeyAnswer.Of(key))
+        : Problems.Of(Error.NotFound);
 
     private static async Task<IResult> DeleteAsync(
         StaffRequest _,

@@ -82,7 +82,8 @@ public sealed partial class ServerFleet(
     [GeneratedRegex("^[a-z0-9][a-z0-9-]{0,62}\\z", RegexOptions.CultureInvariant)]
     private static partial Regex Form();
 
-    private async Task<ServerLoad?> FindAsync(string name, CancellationToken cancellationToken) =>
+    /// <summary>A registered server with what it holds.</summary>
+    public async Task<ServerLoad?> FindAsync(string name, CancellationToken cancellationToken) =>
         (await placing.LoadAsync(cancellationToken)).FirstOrDefault(s => s.Name == name);
 
     private static async Task<Result<string>> IdentifyAsync(

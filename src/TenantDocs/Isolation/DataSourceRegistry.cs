@@ -22,7 +22,7 @@ public sealed class DataSourceRegistry : IAsyncDisposable
     // A connection that is given back in the meantime serves as well as a new one: after a move all requests of a database
     // come at once.
     private const int MostOpening = 2;
-    private static readonly TimeSpan Unused = TimeSpan.FromSeconds(1);
+    internal static readonly TimeSpan Unused = TimeSpan.FromSeconds(1);
     private readonly ServerConnections _servers;
     private readonly IsolationOptions _options;
     private readonly Lock _lock = new();

@@ -44,9 +44,10 @@ internal sealed class MoveConnections(ServerConnections servers, Guid link, Time
         try
         {
             // Foreign keys were checked where the rows come from; cascades arrive as changes of their own. Rows are found by
-            // key: a plan that was made while the table was small must not scan it when it has grown.
+            // key: a plan that was made while the table was small must not scan it when it has grown. What is copied goes to the
+            // disk as it comes: gathered by the kernel, it would come in bursts that others' commits wait behind.
             await using var replica = new NpgsqlCommand(
-                "SET session_replication_role = replica; SET enable_seqscan = off",
+                "SET session_replication_role = replica; SET enable_seqscan = off; SET backend_flush_after = '256kB'",
                 connection
             );
             await replica.ExecuteNonQueryAsync(cancellationToken);

@@ -16,15 +16,18 @@ public sealed class MoveOptions
     [Range(1, 100)]
     public int MovesPerServer { get; set; } = 2;
 
-    /// <summary>Tables copied at a time. Default 2.</summary>
+    /// <summary>
+    /// Tables copied at a time; each keeps a processor of the source and one of the target busy. Default half of this process's
+    /// processors, 1 to 4.
+    /// </summary>
     [Range(1, 32)]
-    public int ParallelTables { get; set; } = 2;
+    public int ParallelTables { get; set; } = Math.Clamp(Environment.ProcessorCount / 2, 1, 4);
 
     /// <summary>
-    /// Copy and comparison slow down while a server of the move takes longer than this to answer next to nothing, and longer
-    /// than it did before them. Default 10 ms.
+    /// Copy and comparison slow down while a server of the move that others use takes longer than this for the smallest durable
+    /// commit, and longer than it did before them. Default 5 ms.
     /// </summary>
-    public TimeSpan SourceLatencyLimit { get; set; } = TimeSpan.FromMilliseconds(10);
+    public TimeSpan SourceLatencyLimit { get; set; } = TimeSpan.FromMilliseconds(5);
 
     /// <summary>How long a long transaction is waited for, in short attempts, before the move gives up. Default 1 minute.</summary>
     public TimeSpan Patience { get; set; } = TimeSpan.FromMinutes(1);

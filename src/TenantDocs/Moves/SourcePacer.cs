@@ -5,23 +5,25 @@ using TenantDocs.Catalog;
 namespace TenantDocs.Moves;
 
 /// <summary>
-/// Slows the copy and the comparison down while a server of the move answers later than it did before them: other tenants
-/// come first. Asks both sides for next to nothing, twenty times a second; each late answer makes the work rest longer
-/// after each piece, each answer in time a little shorter (additive increase and decrease, so that about one answer in
-/// twenty-five is late). Work that is slow all the same goes on with a third of the time: a move always ends.
+/// Slows the copy and the comparison down while a server of the move commits later than it did before them: other tenants
+/// come first. Asks both sides for the smallest durable commit, twenty times a second, so it sees processors and disk as
+/// their requests do; each late answer makes the work rest longer after each piece, each answer in time a little shorter
+/// (additive increase and decrease, so that about one answer in fifty is late). Work that is slow all the same goes on with a
+/// third of the time: a move always ends.
 /// </summary>
 /// <remarks>
 /// Late is what takes longer than the limit, and longer than twice what the slowest answer took before the work began:
-/// where the clients themselves keep a server busy, resting would help nobody.
+/// where the clients themselves keep a server busy, resting would help nobody. Nor would it where nobody else is: on a server
+/// that commits next to nothing besides, no answer is late.
 /// </remarks>
 internal sealed class SourcePacer : IAsyncDisposable
 {
     private const int ProbesBefore = 8;
     private const double LongestRest = 2;
     private const double Rise = 0.5;
-    private const double Fall = 0.02;
+    private const double Fall = 0.01;
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan Piece = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan Piece = TimeSpan.FromMilliseconds(5);
 
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
@@ -128,7 +130,7 @@ internal sealed class SourcePacer : IAsyncDisposable
             {
                 while (!_stop.IsCancellationRequested)
                 {
-                    Answered(await probe.AskAsync(_stop.Token) > probe.Limit);
+                    Answered(await probe.AskAsync(_stop.Token) > probe.Limit && probe.IsShared);
                     await Task.Delay(Interval, _time, _stop.Token);
                 }
             }
@@ -145,7 +147,23 @@ internal sealed class SourcePacer : IAsyncDisposable
 
     private sealed class Probe(NpgsqlConnection connection, TimeSpan limit) : IAsyncDisposable
     {
+        // The least that a commit can write and wait for: it sees the disk as other tenants' commits do.
+        private const string CommitSql = "SELECT pg_logical_emit_message(true, 'tenantdocs-pace', '')";
+
+        private const string TransactionsSql = "SELECT sum(xact_commit + xact_rollback)::bigint FROM pg_stat_database";
+
+        // Requests of a few clients are many more; the platform's own looks at its catalog are fewer.
+        private const double FewPerSecond = 20;
+        private static readonly TimeSpan Window = TimeSpan.FromSeconds(2);
+
+        private long _windowStart;
+        private long _transactions;
+        private int _own;
+
         public TimeSpan Limit { get; private set; } = limit;
+
+        /// <summary>Whether the server does anybody else's work; true until that is known.</summary>
+        public bool IsShared { get; private set; } = true;
 
         public static async Task<Probe> StartAsync(
             MoveConnections connections,
@@ -177,9 +195,30 @@ internal sealed class SourcePacer : IAsyncDisposable
         public async Task<TimeSpan> AskAsync(CancellationToken cancellationToken)
         {
             var sent = Stopwatch.GetTimestamp();
-            await using var command = new NpgsqlCommand("SELECT 1", connection);
+            await using var command = new NpgsqlCommand(CommitSql, connection);
             await command.ExecuteScalarAsync(cancellationToken);
-            return Stopwatch.GetElapsedTime(sent);
+            var took = Stopwatch.GetElapsedTime(sent);
+            _own++;
+            if (Stopwatch.GetElapsedTime(_windowStart) > Window)
+            {
+                await CountAsync(cancellationToken);
+            }
+
+            return took;
+        }
+
+        // Backends report what they did once a second, this one too.
+        private async Task CountAsync(CancellationToken cancellationToken)
+        {
+            await using var command = new NpgsqlCommand(TransactionsSql, connection);
+            var transactions = (long)(await command.ExecuteScalarAsync(cancellationToken))!;
+            if (_windowStart > 0)
+            {
+                var others = transactions - _transactions - _own;
+                IsShared = others / Stopwatch.GetElapsedTime(_windowStart).TotalSeconds > FewPerSecond;
+            }
+
+            (_windowStart, _transactions, _own) = (Stopwatch.GetTimestamp(), transactions, 1);
         }
 
         public ValueTask DisposeAsync() => connection.DisposeAsync();

@@ -18,7 +18,7 @@ internal sealed record CopyProgress(string Table, long Rows, long Bytes, bool Fi
 /// </summary>
 internal sealed class TableCopy(MoveConnections connections, SourcePacer? pacer, Guid link, long token)
 {
-    private const int BufferSize = 256 * 1024;
+    private const int BufferSize = 64 * 1024;
     private readonly ConcurrentDictionary<string, CopyProgress> _progress = new(StringComparer.Ordinal);
 
     /// <summary>How far each table is.</summary>

@@ -28,6 +28,13 @@ internal sealed class OperationLease(CatalogDatabase catalog, Guid operation, lo
         RETURNING {OperationRows.Columns}
         """;
 
+    // What succeeds writes the tenant's row itself. What does not has shown itself in the tenant all the same (its active
+    // operation, an epoch), and whoever asks "is it still that version" has to hear of its end.
+    private const string EndedInVain = """
+        UPDATE tenants AS t SET version = t.version + 1, updated_at = now()
+          FROM operations AS o WHERE o.id = $1 AND o.exclusive AND t.id = o.tenant_id
+        """;
+
     private const string Heartbeat = $"""
         UPDATE operations AS o
            SET lease_until = now() + make_interval(secs => $3), done = $4, total = $5, unit = $6
@@ -104,6 +111,11 @@ internal sealed class OperationLease(CatalogDatabase catalog, Guid operation, lo
             }
         );
         writes.MoveTo(batch);
+        if (next.IsFinished && next.Status is not OperationStatus.Succeeded)
+        {
+            batch.BatchCommands.Add(new NpgsqlBatchCommand(EndedInVain) { Parameters = { SqlValue.Of(operation) } });
+        }
+
         batch.BatchCommands.Add(UpdateCommand(next, release));
         try
         {

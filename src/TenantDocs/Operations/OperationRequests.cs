@@ -57,6 +57,9 @@ public sealed class OperationRequests(
 
     private const string SelectSql = $"SELECT {OperationRows.Columns} FROM operations AS o WHERE o.id = $1";
 
+    private const string ActiveSql =
+        "SELECT o.id FROM operations AS o WHERE o.tenant_id = $1 AND o.exclusive AND o.finished_at IS NULL";
+
     private const string CancelSql = $"""
         UPDATE operations AS o SET status = 'cancelling', run_after = now()
          WHERE o.id = $1 AND o.cancellable AND NOT o.undoing AND o.status IN ('pending', 'running', 'waiting')
@@ -100,7 +103,7 @@ public sealed class OperationRequests(
                 }
             )
             {
-                return InProgress;
+                return await InProgressAsync(request, cancellationToken);
             }
 
             throw;
@@ -198,12 +201,21 @@ public sealed class OperationRequests(
             : new Error(ErrorKind.Conflict, "invalid-state", "The operation has ended; it takes no more signals.");
     }
 
-    private static Error InProgress { get; } =
-        new(
+    private async Task<Error> InProgressAsync(NewOperation request, CancellationToken cancellationToken)
+    {
+        await using var command = catalog.Source.CreateCommand(ActiveSql);
+        command.Parameters.Add(SqlValue.Of(request.Tenant?.Value));
+        var active = await command.ExecuteScalarAsync(cancellationToken) as Guid?;
+        return new Error(
             ErrorKind.Conflict,
             "operation-in-progress",
             "Another operation of this tenant has not ended yet; nothing was changed. Wait for it, or cancel it."
-        );
+        )
+        {
+            // It may have ended in the meantime.
+            Extensions = active is null ? [] : new Dictionary<string, object?> { ["operation"] = active },
+        };
+    }
 
     private static Error NotCancellable(string why) =>
         new(ErrorKind.Conflict, "operation-not-cancellable", $"The operation cannot be cancelled now. {why}");

@@ -56,6 +56,11 @@ public sealed class DocumentsHttpTests(HttpHost host) : DocumentsHttpContract(ho
         Assert.Equal(Most, (await GetAsync($"/v1/documents/{id}")).GetProperty("body").GetString()!.Length);
         // In JSON twice as long, and as a text within the limit.
         await NewAsync("escaped", new string('\n', Most));
+        // Three times as long where a client escapes all that is not ASCII.
+        var ascii = JsonSerializer.Serialize(new { title = "ASCII", body = new string('é', Most / 2) });
+        Assert.True(ascii.Length > 2.9 * Most);
+        var made = await SendAsync(HttpMethod.Post, "/v1/documents", ascii);
+        Assert.Equal(System.Net.HttpStatusCode.Created, made.StatusCode);
         foreach (
             var text in new[] { new string('x', Most + 1), new string('x', 6 * 1024 * 1024), new string('é', Most) }
         )

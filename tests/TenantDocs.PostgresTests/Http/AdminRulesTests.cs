@@ -197,13 +197,16 @@ public class AdminRulesTests(HttpHost host)
     }
 
     [Fact]
-    public async Task Events_have_no_HEAD()
+    public async Task HEAD_of_the_events_of_an_operation_is_answered_without_the_stream()
     {
-        var path = $"operations/{Guid.NewGuid()}/events";
-        var head = await SendAsync(HttpMethod.Head, path);
-        Assert.Equal(HttpStatusCode.MethodNotAllowed, head.StatusCode);
-        Assert.Equal(["GET"], head.Content.Headers.Allow);
-        await (await SendAsync(HttpMethod.Get, path)).ShouldBeAsync(404, "not-found");
+        var unknown = $"operations/{Guid.NewGuid()}/events";
+        Assert.Equal(HttpStatusCode.NotFound, (await SendAsync(HttpMethod.Head, unknown)).StatusCode);
+        await (await SendAsync(HttpMethod.Get, unknown)).ShouldBeAsync(404, "not-found");
+        var some = (await (await SendAsync(HttpMethod.Get, "operations?limit=1")).JsonAsync()).GetProperty("items")[0];
+        var head = await SendAsync(HttpMethod.Head, $"operations/{some.GetProperty("id").GetGuid()}/events");
+        Assert.Equal(HttpStatusCode.OK, head.StatusCode);
+        Assert.Equal("text/event-stream", head.Content.Headers.ContentType?.MediaType);
+        Assert.Equal("", await head.TextAsync());
     }
 
     private Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, string? body = null)

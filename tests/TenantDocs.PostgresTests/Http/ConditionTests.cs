@@ -47,7 +47,8 @@ public class ConditionTests(HttpHost host)
         Assert.Equal(HttpStatusCode.OK, (await host.GetAsync("/v1/me", host.AcmeKey)).StatusCode);
         body.Release();
         await (await held).ShouldBeAsync(400, "validation-failed");
-        Assert.Equal(HttpStatusCode.OK, (await host.GetAsync("/v1/me", key)).StatusCode);
+        // The answer is on its way before the place is free.
+        await EventuallyAsync(() => host.GetAsync("/v1/me", key), HttpStatusCode.OK);
     }
 
     // A request that takes the tenant's one place for as long as its body does not end, and the answer to one beside it. The
@@ -260,7 +261,8 @@ public class ConditionTests(HttpHost host)
         return await (await host.SendAsync(request, HttpHost.BootstrapKey)).JsonAsync();
     }
 
-    // A change of a tenant's condition is effective on every node within 2 s.
+    // A change of a tenant's condition is effective on every node within 2 s; a loaded machine gets some more. Without the
+    // notification it would take minutes.
     private static async Task EventuallyAsync(Func<Task<HttpResponseMessage>> call, HttpStatusCode status)
     {
         var since = Stopwatch.GetTimestamp();
@@ -268,7 +270,7 @@ public class ConditionTests(HttpHost host)
         do
         {
             last = (await call()).StatusCode;
-        } while (last != status && Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(2));
+        } while (last != status && Stopwatch.GetElapsedTime(since) < TimeSpan.FromSeconds(20));
 
         Assert.Equal(status, last);
     }

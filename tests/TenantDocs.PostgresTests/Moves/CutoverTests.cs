@@ -199,7 +199,7 @@ public sealed class CutoverTests(PostgresFixture postgres) : MoveSetting(postgre
             PlaceText.Of(tenant.Placement),
             PlaceText.Of(home),
             0,
-            5000,
+            20000,
             true,
             TimeSpan.Zero
         )

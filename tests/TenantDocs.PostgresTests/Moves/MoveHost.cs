@@ -167,6 +167,8 @@ public sealed class MoveHost(PostgresFixture postgres) : HttpHost(postgres)
         settings["Servers:local-2:ConnectionString"] = await ServerAsync(1);
         settings["Servers:local-2:Region"] = "us";
         settings["Moves:ReturnInterval"] = "00:00:00.200";
+        // No worker dies here, and one that had to wait for a loaded machine is not to be taken for dead.
+        settings["Operations:LeaseTime"] = "00:00:15";
         return settings;
     }
 }

@@ -106,7 +106,7 @@ public sealed class MoveHttpTests(MoveHost host)
     public async Task The_events_of_a_move_are_its_phases_in_order_and_end_by_themselves()
     {
         var slug = await host.NewHomeAsync();
-        var location = await host.BegunAsync(slug, new { isolation = "schema", keepSourceFor = "PT0S" });
+        var location = await host.BegunAsync(slug, new { isolation = "schema", keepSourceFor = "PT10M" });
 
         // It is read to the end of the stream: a stream that goes on would not let this return.
         var stream = await (await host.StaffAsync(HttpMethod.Get, $"{location}/events")).TextAsync();
@@ -125,6 +125,7 @@ public sealed class MoveHttpTests(MoveHost host)
         Assert.Equal(stream, await (await host.StaffAsync(HttpMethod.Get, $"{location}/events")).TextAsync());
         var rest = await host.StaffAsync(HttpMethod.Get, $"{location}/events", header: ("Last-Event-ID", $"{ids[^1]}"));
         Assert.Equal("", (await rest.TextAsync()).Trim());
+        await ClearAsync(location);
     }
 
     [Fact]
@@ -274,6 +275,7 @@ public sealed class MoveHttpTests(MoveHost host)
         }
 
         Assert.Equal(2, result.GetProperty("epoch").GetInt64());
+        Assert.Matches(@"T\d\d:\d\d:\d\d\.\d{6}Z$", result.GetProperty("sourceKeptUntil").GetString());
         var kept =
             result.GetProperty("sourceKeptUntil").GetDateTimeOffset()
             - move.GetProperty("finishedAt").GetDateTimeOffset();

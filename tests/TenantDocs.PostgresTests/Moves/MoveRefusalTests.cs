@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using Microsoft.IdentityModel.Tokens;
 using TenantDocs.PostgresTests.Http;
@@ -84,10 +85,31 @@ public sealed class MoveRefusalTests(MoveHost host)
         var second = await host.BeginAsync(slug, new { isolation = "database" });
 
         await second.ShouldBeAsync(409, "operation-in-progress");
+        var other = (await second.JsonAsync()).GetProperty("operation").GetString()!;
+        Assert.EndsWith(other, location, StringComparison.Ordinal);
         Assert.Equal(["operation-in-progress"], await BlockersAsync(slug));
         await MoveHost.AcceptedAsync(await host.PostAsync(location, "cancel"));
         await host.EndAsync(location, "cancelled");
         Assert.Empty(await BlockersAsync(slug));
+    }
+
+    [Fact]
+    public async Task A_tenant_is_not_called_unchanged_while_an_operation_is_shown_and_after_one_that_was_taken_back()
+    {
+        var slug = await host.NewHomeAsync();
+        Task<HttpResponseMessage> AskAsync(string tag) =>
+            host.StaffAsync(HttpMethod.Get, $"tenants/{slug}", header: ("If-None-Match", tag));
+        var before = (await AskAsync("\"0\"")).Headers.ETag!.Tag;
+        Assert.Equal(HttpStatusCode.NotModified, (await AskAsync(before)).StatusCode); // the control
+
+        var location = await host.WaitingAsync(slug, new { isolation = "schema", autoCutover = false });
+        Assert.Equal(HttpStatusCode.OK, (await AskAsync(before)).StatusCode);
+
+        await MoveHost.AcceptedAsync(await host.PostAsync(location, "cancel"));
+        await host.EndAsync(location, "cancelled");
+        var after = await AskAsync(before);
+        Assert.Equal(HttpStatusCode.OK, after.StatusCode);
+        Assert.Equal(HttpStatusCode.NotModified, (await AskAsync(after.Headers.ETag!.Tag)).StatusCode);
     }
 
     [Fact]

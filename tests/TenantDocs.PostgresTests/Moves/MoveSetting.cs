@@ -43,6 +43,7 @@ public abstract class MoveSetting(PostgresFixture postgres) : IAsyncLifetime
             // A loaded build machine must not fail for being slow; the figures are measured elsewhere.
             ["Moves:MaxWritePauseMs"] = "20000",
             ["Moves:ReturnInterval"] = "00:00:00.200",
+            ["Isolation:MoveDeadline"] = "00:00:30",
         };
 
     protected virtual void Configure(Microsoft.Extensions.DependencyInjection.IServiceCollection services) { }

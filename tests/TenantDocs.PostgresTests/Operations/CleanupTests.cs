@@ -20,7 +20,15 @@ public sealed class CleanupTests(PostgresFixture postgres) : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         var server = await postgres.ServerConnectionString(0);
-        _platform = await Platform.StartAsync(server, [server]);
+        _platform = await Platform.StartAsync(
+            server,
+            [server],
+            new Dictionary<string, string?>
+            {
+                // The test says when it is swept.
+                ["Operations:SweepInterval"] = "01:00:00",
+            }
+        );
     }
 
     public ValueTask DisposeAsync() => _platform.DisposeAsync();

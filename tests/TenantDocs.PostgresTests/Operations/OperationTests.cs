@@ -21,7 +21,7 @@ public sealed class OperationTests(PostgresFixture postgres) : IAsyncLifetime
             [server],
             new Dictionary<string, string?>
             {
-                ["Operations:LeaseTime"] = "00:00:01",
+                ["Operations:LeaseTime"] = "00:00:02",
                 ["Operations:PollInterval"] = "00:00:00.050",
                 ["Operations:RetryDelay"] = "00:00:00.005",
                 ["Operations:MaxAttempts"] = "3",

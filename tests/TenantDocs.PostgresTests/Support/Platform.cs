@@ -145,18 +145,7 @@ public sealed class Platform : IAsyncDisposable
         )
         {
             slots.Parameters.AddWithValue(prefix + "_");
-            for (var attempts = 1; ; attempts++)
-            {
-                try
-                {
-                    await slots.ExecuteNonQueryAsync();
-                    break;
-                }
-                catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ObjectInUse && attempts < 20)
-                {
-                    await Task.Delay(100); // its reader is on its way out, or came back once more
-                }
-            }
+            await UntilUnusedAsync(slots);
         }
 
         var names = new List<string>();
@@ -175,7 +164,24 @@ public sealed class Platform : IAsyncDisposable
         foreach (var name in names)
         {
             await using var drop = new NpgsqlCommand($"DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)", connection);
-            await drop.ExecuteNonQueryAsync();
+            await UntilUnusedAsync(drop);
+        }
+    }
+
+    // A reader is on its way out, or came back once more; a backend that was ended waits for a processor.
+    private static async Task UntilUnusedAsync(NpgsqlCommand command)
+    {
+        for (var attempts = 1; ; attempts++)
+        {
+            try
+            {
+                await command.ExecuteNonQueryAsync();
+                return;
+            }
+            catch (PostgresException e) when (e.SqlState == PostgresErrorCodes.ObjectInUse && attempts < 20)
+            {
+                await Task.Delay(100);
+            }
         }
     }
 }
