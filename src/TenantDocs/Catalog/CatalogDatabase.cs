@@ -20,6 +20,9 @@ public sealed class CatalogDatabase : IAsyncDisposable
     /// <summary>True once <see cref="OpenAsync"/> has finished.</summary>
     public bool IsOpen => _source is not null;
 
+    /// <summary>The control database's name; empty until <see cref="IsOpen"/>.</summary>
+    public string Name => new NpgsqlConnectionStringBuilder(ConnectionString).Database ?? "";
+
     /// <summary>Connection string of the control database, for connections that are not pooled (LISTEN). Contains a password.</summary>
     internal string ConnectionString { get; private set; } = "";
 

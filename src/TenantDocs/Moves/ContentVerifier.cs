@@ -34,8 +34,8 @@ internal static class ContentVerifier
 {
     private const int MaxDifferences = 20;
     private const int MostRows = 2048;
-    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(3);
-    private static readonly TimeSpan Slow = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(1);
+    private static readonly TimeSpan Slow = TimeSpan.FromMilliseconds(4);
 
     // A whole table is read before there is an answer.
     private const int AsLongAsItTakes = 0;

@@ -25,9 +25,9 @@ public sealed class MoveOptions
 
     /// <summary>
     /// Copy and comparison slow down while a server of the move that others use takes longer than this for the smallest durable
-    /// commit, and longer than it did before them. Default 5 ms.
+    /// commit, and longer than it did before them. Default 3 ms.
     /// </summary>
-    public TimeSpan SourceLatencyLimit { get; set; } = TimeSpan.FromMilliseconds(5);
+    public TimeSpan SourceLatencyLimit { get; set; } = TimeSpan.FromMilliseconds(3);
 
     /// <summary>How long a long transaction is waited for, in short attempts, before the move gives up. Default 1 minute.</summary>
     public TimeSpan Patience { get; set; } = TimeSpan.FromMinutes(1);

@@ -25,6 +25,7 @@ internal sealed partial class MoveRun : IAsyncDisposable
     private readonly ChangeComparison _comparison;
     private NpgsqlConnection? _source;
     private NpgsqlConnection? _target;
+    private readonly CatalogDatabase _catalog;
     private MoveLink? _link;
     private Task? _leaving;
     private WriterPacer? _pacer;
@@ -33,6 +34,7 @@ internal sealed partial class MoveRun : IAsyncDisposable
         MoveLeg leg,
         long token,
         MoveConnections connections,
+        CatalogDatabase catalog,
         IReadOnlyList<MoveTable> sourceTables,
         IReadOnlyList<MoveTable> targetTables,
         MoveOptions options,
@@ -45,6 +47,7 @@ internal sealed partial class MoveRun : IAsyncDisposable
         Leg = leg;
         Token = token;
         Connections = connections;
+        _catalog = catalog;
         SourceTables = sourceTables;
         TargetTables = targetTables;
         _options = options;
@@ -95,6 +98,7 @@ internal sealed partial class MoveRun : IAsyncDisposable
         MoveLeg leg,
         long leaseToken,
         ServerConnections servers,
+        CatalogDatabase catalog,
         MoveOptions options,
         Func<string, CancellationToken, ValueTask> reach,
         TimeProvider time,
@@ -112,7 +116,7 @@ internal sealed partial class MoveRun : IAsyncDisposable
         MoveTables.EnsureEqual(sourceTables, targetTables);
         var token = leg.TokenBase + leaseToken;
         await new ChangeApplier(target, leg.TenantId, leg.Link, token).TakeAsync(cancellationToken);
-        return new MoveRun(leg, token, connections, sourceTables, targetTables, options, reach, time, logger);
+        return new MoveRun(leg, token, connections, catalog, sourceTables, targetTables, options, reach, time, logger);
     }
 
     /// <summary>The stream, started at that marker when it does not run yet.</summary>
@@ -120,8 +124,8 @@ internal sealed partial class MoveRun : IAsyncDisposable
         _link ??= new MoveLink(Connections, Leg.Spec, TargetTables, start, Token, _reach, _logger);
 
     /// <summary>From now on the tenant's writers are spaced while they are faster than the stream.</summary>
-    public void PaceWriters(WritePaces paces, CatalogDatabase catalog) =>
-        _pacer ??= new WriterPacer(Leg.TenantId, Link, paces, catalog, _time, _logger);
+    public void PaceWriters(WritePaces paces) =>
+        _pacer ??= new WriterPacer(Leg.TenantId, Link, paces, _catalog, _time, _logger);
 
     /// <summary>From now on they are spaced until the lag is as short as the pause is to be.</summary>
     public void ShortenLag() => _pacer?.Shorten();

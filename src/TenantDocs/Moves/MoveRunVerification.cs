@@ -11,6 +11,7 @@ internal sealed partial class MoveRun
         SourcePacer.StartAsync(
             Connections,
             [Leg.Source, Leg.Target],
+            _catalog.Name,
             _options.SourceLatencyLimit,
             _time,
             cancellationToken

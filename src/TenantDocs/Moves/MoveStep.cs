@@ -53,7 +53,8 @@ internal sealed class MoveTools(
         Runs.ObtainAsync(
             context,
             leg,
-            token => MoveRun.TakeAsync(leg, token, servers, Options, ReachAsync, time, logger, cancellationToken)
+            token =>
+                MoveRun.TakeAsync(leg, token, servers, database, Options, ReachAsync, time, logger, cancellationToken)
         );
 
     /// <summary>
@@ -159,7 +160,7 @@ internal abstract class MoveStep(MoveTools tools) : OperationStep
     {
         var run = await tools.RunAsync(context, leg, cancellationToken);
         run.Follow(leg.Start ?? context.Kept<Guid>(StartKey));
-        run.PaceWriters(tools.Paces, tools.Database);
+        run.PaceWriters(tools.Paces);
         return run;
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Npgsql;
 using TenantDocs.Catalog;
+using TenantDocs.Isolation;
 
 namespace TenantDocs.Moves;
 
@@ -8,11 +9,11 @@ namespace TenantDocs.Moves;
 /// Slows the copy and the comparison down while a server of the move commits later than it did before them: other tenants
 /// come first. Asks both sides for the smallest durable commit, twenty times a second, so it sees processors and disk as
 /// their requests do; each late answer makes the work rest longer after each piece, each answer in time a little shorter
-/// (additive increase and decrease, so that about one answer in fifty is late). Work that is slow all the same goes on with a
+/// (additive increase and decrease, so that about one answer in a hundred is late). Work that is slow all the same goes on with a
 /// third of the time: a move always ends.
 /// </summary>
 /// <remarks>
-/// Late is what takes longer than the limit, and longer than twice what the slowest answer took before the work began:
+/// Late is what takes longer than the limit, and longer than one and a half times what the slowest answer took before the work began:
 /// where the clients themselves keep a server busy, resting would help nobody. Nor would it where nobody else is: on a server
 /// that commits next to nothing besides, no answer is late.
 /// </remarks>
@@ -21,9 +22,9 @@ internal sealed class SourcePacer : IAsyncDisposable
     private const int ProbesBefore = 8;
     private const double LongestRest = 2;
     private const double Rise = 0.5;
-    private const double Fall = 0.01;
+    private const double Fall = 0.005;
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
-    private static readonly TimeSpan Piece = TimeSpan.FromMilliseconds(5);
+    private static readonly TimeSpan Piece = TimeSpan.FromMilliseconds(2);
 
     private readonly CancellationTokenSource _stop = new();
     private readonly Lock _lock = new();
@@ -35,6 +36,9 @@ internal sealed class SourcePacer : IAsyncDisposable
 
     /// <summary>True while the work goes slowly.</summary>
     public bool IsResting => Rest > 0.1;
+
+    /// <summary>How many answers were taken into account.</summary>
+    internal long Answers { get; private set; }
 
     /// <summary>Rest per work, 0 to 2.</summary>
     internal double Rest
@@ -51,12 +55,14 @@ internal sealed class SourcePacer : IAsyncDisposable
     /// <summary>Looks how fast the servers answer (for a third of a second), and goes on looking until disposed.</summary>
     /// <param name="connections">Opens one connection per side.</param>
     /// <param name="places">The sides.</param>
+    /// <param name="catalog">The platform's own database, whose transactions are nobody's work.</param>
     /// <param name="limit">An answer that takes no longer is never late.</param>
     /// <param name="time">For the intervals.</param>
     /// <param name="cancellationToken">Ends the first look.</param>
     public static async Task<SourcePacer> StartAsync(
         MoveConnections connections,
         IReadOnlyList<Placement> places,
+        string catalog,
         TimeSpan limit,
         TimeProvider time,
         CancellationToken cancellationToken
@@ -65,7 +71,7 @@ internal sealed class SourcePacer : IAsyncDisposable
         var pacer = new SourcePacer(time);
         var starting = places
             .DistinctBy(p => p.Server)
-            .Select(p => Probe.StartAsync(connections, p, limit, time, cancellationToken))
+            .Select(p => Probe.StartAsync(connections, p, catalog, limit, time, cancellationToken))
             .ToList();
         try
         {
@@ -117,6 +123,7 @@ internal sealed class SourcePacer : IAsyncDisposable
     {
         lock (_lock)
         {
+            Answers++;
             _rest = late ? Math.Min(LongestRest, _rest + Rise) : Math.Max(0, _rest - Fall);
         }
     }
@@ -145,14 +152,15 @@ internal sealed class SourcePacer : IAsyncDisposable
         }
     }
 
-    private sealed class Probe(NpgsqlConnection connection, TimeSpan limit) : IAsyncDisposable
+    private sealed class Probe(NpgsqlConnection connection, string catalog, TimeSpan limit) : IAsyncDisposable
     {
         // The least that a commit can write and wait for: it sees the disk as other tenants' commits do.
         private const string CommitSql = "SELECT pg_logical_emit_message(true, 'tenantdocs-pace', '')";
 
-        private const string TransactionsSql = "SELECT sum(xact_commit + xact_rollback)::bigint FROM pg_stat_database";
+        private const string TransactionsSql =
+            "SELECT sum(xact_commit + xact_rollback)::bigint FROM pg_stat_database WHERE datname <> $1";
 
-        // Requests of a few clients are many more; the platform's own looks at its catalog are fewer.
+        // The requests of a few clients are more; what the platform and PostgreSQL do by themselves is less.
         private const double FewPerSecond = 20;
         private static readonly TimeSpan Window = TimeSpan.FromSeconds(2);
 
@@ -168,18 +176,19 @@ internal sealed class SourcePacer : IAsyncDisposable
         public static async Task<Probe> StartAsync(
             MoveConnections connections,
             Placement place,
+            string catalog,
             TimeSpan limit,
             TimeProvider time,
             CancellationToken cancellationToken
         )
         {
-            var probe = new Probe(await connections.OpenAsync(place, cancellationToken), limit);
+            var probe = new Probe(await connections.OpenAsync(place, cancellationToken), catalog, limit);
             try
             {
                 for (var i = 0; i < ProbesBefore; i++)
                 {
-                    var twice = 2 * await probe.AskAsync(cancellationToken);
-                    probe.Limit = twice > probe.Limit ? twice : probe.Limit;
+                    var more = 1.5 * await probe.AskAsync(cancellationToken);
+                    probe.Limit = more > probe.Limit ? more : probe.Limit;
                     await Task.Delay(Interval, time, cancellationToken);
                 }
 
@@ -211,6 +220,7 @@ internal sealed class SourcePacer : IAsyncDisposable
         private async Task CountAsync(CancellationToken cancellationToken)
         {
             await using var command = new NpgsqlCommand(TransactionsSql, connection);
+            command.Parameters.Add(SqlValue.Of(catalog));
             var transactions = (long)(await command.ExecuteScalarAsync(cancellationToken))!;
             if (_windowStart > 0)
             {

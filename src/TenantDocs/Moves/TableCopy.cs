@@ -18,7 +18,10 @@ internal sealed record CopyProgress(string Table, long Rows, long Bytes, bool Fi
 /// </summary>
 internal sealed class TableCopy(MoveConnections connections, SourcePacer? pacer, Guid link, long token)
 {
-    private const int BufferSize = 64 * 1024;
+    private const int BufferSize = 128 * 1024;
+
+    // While others come first, a server is busy with a piece for a millisecond or two: as long as theirs may wait for it.
+    private const int SmallPiece = 16 * 1024;
     private readonly ConcurrentDictionary<string, CopyProgress> _progress = new(StringComparer.Ordinal);
 
     /// <summary>How far each table is.</summary>
@@ -139,13 +142,20 @@ internal sealed class TableCopy(MoveConnections connections, SourcePacer? pacer,
         var reading = new byte[BufferSize];
         var writing = new byte[BufferSize];
         var since = Stopwatch.GetTimestamp();
-        var read = await FillAsync(output, reading, source, cancellationToken);
+        var read = await FillAsync(output, reading.AsMemory(0, Size), source, cancellationToken);
         while (read > 0)
         {
             (reading, writing) = (writing, reading);
             var piece = writing.AsMemory(0, read);
             var write = input.WriteAsync(piece, cancellationToken).AsTask();
-            var next = FillAsync(output, reading, source, cancellationToken);
+            if (pacer is { IsResting: true })
+            {
+                // One server at a time: what the one takes and what the other fetches for the next piece do not coincide.
+                await write;
+                since = await pacer.RestAsync(since, cancellationToken);
+            }
+
+            var next = FillAsync(output, reading.AsMemory(0, Size), source, cancellationToken);
             counter.Add(piece.Span);
             bytes += read;
             _progress[name] = new CopyProgress(name, counter.Rows, bytes, false);
@@ -156,10 +166,12 @@ internal sealed class TableCopy(MoveConnections connections, SourcePacer? pacer,
         }
     }
 
+    private int Size => pacer is { IsResting: true } ? SmallPiece : BufferSize;
+
     // Until the buffer is full, the end has come, or nothing more is here yet and half is enough to go on with.
     private static async Task<int> FillAsync(
         Stream output,
-        byte[] buffer,
+        Memory<byte> buffer,
         string source,
         CancellationToken cancellationToken
     )
@@ -167,7 +179,7 @@ internal sealed class TableCopy(MoveConnections connections, SourcePacer? pacer,
         var filled = 0;
         while (filled < buffer.Length)
         {
-            var reading = output.ReadAsync(buffer.AsMemory(filled), cancellationToken);
+            var reading = output.ReadAsync(buffer[filled..], cancellationToken);
             var isHere = reading.IsCompletedSuccessfully;
             var read = await ReadAsync(reading, source);
             filled += read;

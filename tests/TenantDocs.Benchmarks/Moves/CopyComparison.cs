@@ -71,7 +71,7 @@ internal sealed class CopyComparison(MoveSettings settings)
         report.Section("Rounds", rounds.ToString());
         await report.WriteAsync(
             $"""
-            The phase `copying` of a move (two tables at a time, in the order of the key, foreign keys off) beside `psql … COPY TO STDOUT
+            The phase `copying` of a move (tables at a time: half the processors; in the order of the key, foreign keys off) beside `psql … COPY TO STDOUT
             (FORMAT binary) | psql … COPY FROM STDIN`, table after table, of the same rows into a schema with the same indexes on the same
             server. No load. {settings.Megabytes} MB of documents, about twice as much in rows: each document and its version.
             """

@@ -40,7 +40,7 @@ public sealed class SourcePacerTests
         // A timer may end a little early.
         Assert.True(Stopwatch.GetElapsedTime(start) > 1.8 * worked);
 
-        for (var i = 0; i < 100; i++)
+        for (var i = 0; i < 400; i++)
         {
             pacer.Answered(late: false);
         }
