@@ -29,7 +29,7 @@ internal sealed class AdminAnswers(CatalogDatabase catalog)
     private const string KeepSql =
         "UPDATE idempotency_keys SET status = $3, headers = $4, body = $5 WHERE actor = $1 AND key = $2";
 
-    private static readonly string[] Kept = ["Location", "ETag", "Content-Type"];
+    private static readonly string[] Kept = ["Location", "ETag", "Content-Type", "Retry-After"];
 
     /// <summary>Null: nobody came with this key, the caller acts. Else the first answer, or why there is none.</summary>
     public async Task<IResult?> ClaimAsync(

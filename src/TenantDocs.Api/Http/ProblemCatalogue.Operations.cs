@@ -139,6 +139,20 @@ internal static partial class ProblemCatalogue
                 "Move without a kept source, or set `wal_level` to `logical` at the target."
             ),
             new(
+                "under-fence",
+                409,
+                "Writes are held while the tenant is copied",
+                "The tenant is as small as Moves:UnderFenceBytes says: it is copied while its writes are held, and there is no way back.",
+                "Nothing, or ask for a maxWritePauseMs below 250: then it is streamed."
+            ),
+            new(
+                "long-pause",
+                409,
+                "Requests will be refused for a while",
+                "Holding the tenant while it is copied takes longer than a request waits (Isolation:MoveDeadline).",
+                "Move at a quiet time, set `wal_level` to `logical` at the source, or let requests wait for longer."
+            ),
+            new(
                 "ends-way-back",
                 409,
                 "It ends the way back of another move",

@@ -94,13 +94,8 @@ internal static class RebalanceCommands
 
     private static void Write(Invocation run, RebalancePlan plan)
     {
-        foreach (var stuck in plan.Stuck)
-        {
-            run.Terminal.Say($"{stuck.Tenant} stays on {stuck.From}: {stuck.Reason}.");
-        }
-
         run.Terminal.List(
-            plan.Moves,
+            [.. plan.Moves, .. plan.Stuck],
             m => m,
             new("TENANT", m => m.Tenant),
             new("FROM", m => m.From),

@@ -33,9 +33,6 @@ public sealed record TableVerification(string Name, long Rows, string SourceHash
 internal static class ContentVerifier
 {
     private const int MaxDifferences = 20;
-    private const int MostRows = 2048;
-    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(1);
-    private static readonly TimeSpan Slow = TimeSpan.FromMilliseconds(4);
 
     // A whole table is read before there is an answer.
     private const int AsLongAsItTakes = 0;
@@ -122,26 +119,43 @@ internal static class ContentVerifier
             cancellationToken
         );
         var content = new TableContent();
-        var (size, got) = (64, 64);
+        var piece = pacer is null ? PieceSize.Plain : PieceSize.Polite;
+        var trip = await TripAsync(connection, cancellationToken);
+        var (size, got) = (PieceSize.First, PieceSize.First);
         // Since the last rest, over several pieces: one alone may be too short to rest after.
         var since = Stopwatch.GetTimestamp();
         while (got == size)
         {
             var began = Stopwatch.GetTimestamp();
             got = await FetchAsync(connection, size, content, cancellationToken);
-            var took = Stopwatch.GetElapsedTime(began);
+            var took = Stopwatch.GetElapsedTime(began) - trip;
             await report(content.Rows);
             since = pacer is null ? since : await pacer.RestAsync(since, cancellationToken);
 
             // Large documents come few at a time, so that a piece is neither a burden nor a mere round trip.
-            if (got == size && (took < Quick || took > Slow))
+            if (got == size)
             {
-                size = got = Math.Clamp(took < Quick ? size * 2 : size / 2, 1, MostRows);
+                size = got = piece.After(size, took);
             }
         }
 
         await ExecuteAsync(connection, "CLOSE content", cancellationToken);
         return content;
+    }
+
+    // The shortest of a few: what a far server takes for nothing at all.
+    private static async Task<TimeSpan> TripAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    {
+        var shortest = TimeSpan.MaxValue;
+        for (var i = 0; i < 3; i++)
+        {
+            var began = Stopwatch.GetTimestamp();
+            await ExecuteAsync(connection, "SELECT 1", cancellationToken);
+            var took = Stopwatch.GetElapsedTime(began);
+            shortest = took < shortest ? took : shortest;
+        }
+
+        return shortest;
     }
 
     private static async Task<int> FetchAsync(

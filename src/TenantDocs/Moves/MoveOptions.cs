@@ -29,6 +29,14 @@ public sealed class MoveOptions
     /// </summary>
     public TimeSpan SourceLatencyLimit { get; set; } = TimeSpan.FromMilliseconds(3);
 
+    /// <summary>
+    /// A tenant whose rows take no more bytes than this is held while it is copied, instead of streamed: no replication slot,
+    /// and a move that is over in a second; but writes wait for longer than for the end of a stream, and there is no way back.
+    /// Default 0: none.
+    /// </summary>
+    [Range(0, int.MaxValue)]
+    public int UnderFenceBytes { get; set; }
+
     /// <summary>How long a long transaction is waited for, in short attempts, before the move gives up. Default 1 minute.</summary>
     public TimeSpan Patience { get; set; } = TimeSpan.FromMinutes(1);
 

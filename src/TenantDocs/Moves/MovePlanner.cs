@@ -3,15 +3,16 @@ using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Database;
 using TenantDocs.Isolation;
+using TenantDocs.Operations;
 
 namespace TenantDocs.Moves;
 
 /// <summary>Looks at both sides before anything is made: what would move, what forbids it, how long it will take.</summary>
-internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase catalog)
+/// <param name="servers">Of the fleet.</param>
+/// <param name="catalog">Tells which operations go on.</param>
+/// <param name="heldFor">How long a request waits for a move at most.</param>
+internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase catalog, TimeSpan heldFor)
 {
-    // Measured on two cores: copy, generated columns and indexes, comparison of both sides.
-    private const double BytesPerSecond = 12_000_000;
-
     /// <summary>The note of a plan that there will be no rollback.</summary>
     public const string NoWayBack = "no-way-back";
 
@@ -69,7 +70,7 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
             To = new MoveSide(leg.Target.Isolation, leg.Target.Server),
             Method = leg.UnderFence ? "underFence" : "online",
             Tables = tables,
-            EstimatedSeconds = Math.Round(1 + (tables.Sum(t => t.Bytes) / BytesPerSecond), 1),
+            EstimatedSeconds = Math.Round(1 + (tables.Sum(t => t.Bytes) / HoldPlan.BytesPerSecond), 1),
             MaxWritePauseMs = leg.MaxPauseMs,
             Blockers = blockers,
             Notes = notes,
@@ -85,6 +86,27 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
         var (probe, schema) = Probe(place);
         var facts = await LookAsync(probe, schema, "", [], cancellationToken);
         return facts is null or { WalLevel: "logical" };
+    }
+
+    /// <summary>
+    /// Whether a tenant is so small that it is to be held while it is copied. False when that cannot be seen now.
+    /// </summary>
+    /// <param name="leg">Who moves.</param>
+    /// <param name="bytes">The most bytes of a small tenant's rows; 0: none is small.</param>
+    /// <param name="cancellationToken">Stops.</param>
+    public async Task<bool> IsTinyAsync(MoveLeg leg, int bytes, CancellationToken cancellationToken)
+    {
+        try
+        {
+            return bytes > 0
+                && (await SizesAsync(leg, cancellationToken)).Sum(t => t.Bytes) is var size
+                && size <= bytes
+                && HoldPlan.PauseOf(size) <= leg.MaxPauseMs;
+        }
+        catch (Exception e) when (OperationFaults.IsTransient(e))
+        {
+            return false;
+        }
     }
 
     private static (Placement Probe, PgIdentifier Schema) Probe(Placement place) =>
@@ -251,7 +273,7 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
         return sizes;
     }
 
-    private static void Compare(
+    private void Compare(
         MoveLeg leg,
         SideFacts source,
         SideFacts target,
@@ -306,7 +328,7 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
 
         if (leg.UnderFence)
         {
-            UnderFence(leg, bytes, blockers, notes);
+            HoldPlan.Judge(leg, source.WalLevel == "logical", bytes, heldFor, blockers, notes);
         }
         else if (source.FreeSlots < 1 || source.FreeSenders < 1)
         {
@@ -327,24 +349,6 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
                     NoWayBack,
                     "Changes cannot be streamed back from the target: there will be no rollback. Where that is not for "
                         + "want of wal_level = logical, free a replication slot or sender there first."
-                )
-            );
-        }
-    }
-
-    private static void UnderFence(MoveLeg leg, long bytes, List<MoveFinding> blockers, List<MoveFinding> notes)
-    {
-        var needed = (int)(250 + (bytes / BytesPerSecond * 1000));
-        notes.Add(
-            new("wal-level", "The source's wal_level is not logical: the tenant's writes are held while it is copied.")
-        );
-        if (needed > leg.MaxPauseMs)
-        {
-            blockers.Add(
-                new(
-                    "wal-level",
-                    $"Holding the tenant while it is copied takes about {Number(needed)} ms, more than maxWritePauseMs "
-                        + $"({Number(leg.MaxPauseMs)}). Set wal_level = logical, or allow that pause."
                 )
             );
         }

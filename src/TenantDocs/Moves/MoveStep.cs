@@ -22,6 +22,7 @@ internal sealed class MoveTools(
     WritePaces paces,
     Isolations isolations,
     IOptions<MoveOptions> options,
+    IOptions<IsolationOptions> isolation,
     FailPoints failPoints,
     TimeProvider time,
     ILogger<TenantMoves> logger
@@ -30,7 +31,7 @@ internal sealed class MoveTools(
     public MoveRuns Runs { get; } = new();
     public StreamObjects Streams { get; } = new(operators);
     public TargetHome Target { get; } = new(operators, homes);
-    public MovePlanner Planner { get; } = new(servers, database);
+    public MovePlanner Planner { get; } = new(servers, database, isolation.Value.MoveDeadline);
     public TenantHomes Homes => homes;
     public TenantCatalog Catalog => catalog;
     public TenantRoutes Routes => routes;

@@ -22,9 +22,9 @@ public sealed record MovableTenant(string Slug, string Server, string? Region)
 /// <summary>A proposed move.</summary>
 /// <param name="Tenant">Who.</param>
 /// <param name="From">Server now.</param>
-/// <param name="To">Server to be.</param>
+/// <param name="To">Server to be; null: the tenant has to stay.</param>
 /// <param name="Reason">Why, in words.</param>
-public sealed record RebalanceMove(string Tenant, string From, string To, string Reason);
+public sealed record RebalanceMove(string Tenant, string From, string? To, string Reason);
 
 /// <summary>What levels the servers.</summary>
 /// <param name="Moves">In the order in which they should be made.</param>
@@ -68,7 +68,7 @@ public static class Rebalance
             else
             {
                 var why = tenant.Stays ?? "no server of its region has room";
-                stuck.Add(new RebalanceMove(tenant.Slug, tenant.Server, "", why));
+                stuck.Add(new RebalanceMove(tenant.Slug, tenant.Server, null, why));
             }
         }
 

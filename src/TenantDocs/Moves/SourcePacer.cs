@@ -23,6 +23,7 @@ internal sealed class SourcePacer : IAsyncDisposable
     private const double LongestRest = 2;
     private const double Rise = 0.5;
     private const double Fall = 0.005;
+    private static readonly TimeSpan ShortestRest = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Piece = TimeSpan.FromMilliseconds(2);
 
@@ -36,6 +37,9 @@ internal sealed class SourcePacer : IAsyncDisposable
 
     /// <summary>True while the work goes slowly.</summary>
     public bool IsResting => Rest > 0.1;
+
+    /// <summary>The longest that an answer may take on any side and be in time.</summary>
+    internal TimeSpan Limit { get; private set; }
 
     /// <summary>How many answers were taken into account.</summary>
     internal long Answers { get; private set; }
@@ -76,6 +80,7 @@ internal sealed class SourcePacer : IAsyncDisposable
         try
         {
             var probes = await Task.WhenAll(starting);
+            pacer.Limit = probes.Max(p => p.Limit);
             pacer._probing = Task.WhenAll(probes.Select(pacer.WatchAsync));
             return pacer;
         }
@@ -102,7 +107,12 @@ internal sealed class SourcePacer : IAsyncDisposable
         }
 
         var rest = worked * Rest;
-        if (rest > TimeSpan.FromMilliseconds(1))
+        if (rest > TimeSpan.Zero && rest < ShortestRest)
+        {
+            return since; // a timer knows no shorter one: it is gathered
+        }
+
+        if (rest > TimeSpan.Zero)
         {
             await Task.Delay(rest, _time, cancellationToken);
         }
@@ -160,8 +170,9 @@ internal sealed class SourcePacer : IAsyncDisposable
         private const string TransactionsSql =
             "SELECT sum(xact_commit + xact_rollback)::bigint FROM pg_stat_database WHERE datname <> $1";
 
-        // The requests of a few clients are more; what the platform and PostgreSQL do by themselves is less.
-        private const double FewPerSecond = 20;
+        // The requests of some clients are more; what PostgreSQL and another move do by themselves is less: heartbeats of its
+        // stream and of what is kept of it, and a pacer of its own.
+        private const double FewPerSecond = 50;
         private static readonly TimeSpan Window = TimeSpan.FromSeconds(2);
 
         private long _windowStart;
@@ -222,9 +233,10 @@ internal sealed class SourcePacer : IAsyncDisposable
             await using var command = new NpgsqlCommand(TransactionsSql, connection);
             command.Parameters.Add(SqlValue.Of(catalog));
             var transactions = (long)(await command.ExecuteScalarAsync(cancellationToken))!;
-            if (_windowStart > 0)
+            var others = transactions - _transactions - _own;
+            // The count of a database goes with it.
+            if (_windowStart > 0 && others >= -_own)
             {
-                var others = transactions - _transactions - _own;
                 IsShared = others / Stopwatch.GetElapsedTime(_windowStart).TotalSeconds > FewPerSecond;
             }
 

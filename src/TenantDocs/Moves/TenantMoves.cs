@@ -324,7 +324,7 @@ public sealed class TenantMoves
         }
 
         var home = _tools.Isolations[model].PlaceFor(tenant.Id, server, tenant.Placement.Epoch + 1);
-        return new MoveLeg(
+        var leg = new MoveLeg(
             Guid.NewGuid(),
             tenant.Id.Value,
             tenant.Slug,
@@ -337,8 +337,11 @@ public sealed class TenantMoves
         )
         {
             Tier = request.Tier,
-            UnderFence = !await _tools.Planner.CanStreamAsync(tenant.Placement, cancellationToken),
         };
+        var held =
+            !await _tools.Planner.CanStreamAsync(tenant.Placement, cancellationToken)
+            || await _tools.Planner.IsTinyAsync(leg, _tools.Options.UnderFenceBytes, cancellationToken);
+        return leg with { UnderFence = held };
     }
 
     private Error? Forbidden(Tenant tenant, MoveLeg leg)

@@ -28,11 +28,12 @@ internal sealed class OperationLease(CatalogDatabase catalog, Guid operation, lo
         RETURNING {OperationRows.Columns}
         """;
 
-    // What succeeds writes the tenant's row itself. What does not has shown itself in the tenant all the same (its active
-    // operation, an epoch), and whoever asks "is it still that version" has to hear of its end.
-    private const string EndedInVain = """
+    // An operation is shown with its tenant: whoever asks "is it still that version" has to hear of its end. Often the
+    // tenant's row was written by this transaction already.
+    private const string EndShown = """
         UPDATE tenants AS t SET version = t.version + 1, updated_at = now()
-          FROM operations AS o WHERE o.id = $1 AND o.exclusive AND t.id = o.tenant_id
+          FROM operations AS o
+         WHERE o.id = $1 AND o.exclusive AND t.id = o.tenant_id AND t.xmin <> pg_current_xact_id()::xid
         """;
 
     private const string Heartbeat = $"""
@@ -111,9 +112,9 @@ internal sealed class OperationLease(CatalogDatabase catalog, Guid operation, lo
             }
         );
         writes.MoveTo(batch);
-        if (next.IsFinished && next.Status is not OperationStatus.Succeeded)
+        if (next.IsFinished)
         {
-            batch.BatchCommands.Add(new NpgsqlBatchCommand(EndedInVain) { Parameters = { SqlValue.Of(operation) } });
+            batch.BatchCommands.Add(new NpgsqlBatchCommand(EndShown) { Parameters = { SqlValue.Of(operation) } });
         }
 
         batch.BatchCommands.Add(UpdateCommand(next, release));

@@ -94,6 +94,12 @@ public sealed class DocumentsHttpTests(HttpHost host) : DocumentsHttpContract(ho
         Assert.Equal(JsonValueKind.Null, rest.GetProperty("next").ValueKind);
         Assert.Equal(5, (await GetAsync("/v1/documents")).GetProperty("items").GetArrayLength());
         Assert.Equal((5, 4), await SentAsync());
+        // How much of an item is shown is neither filter nor sort.
+        var short1 = await GetAsync("/v1/documents?limit=2&sort=title");
+        var short2 = await GetAsync(
+            $"/v1/documents?include=body&limit=2&sort=title&cursor={short1.GetProperty("next").GetString()}"
+        );
+        Assert.Equal("2", short2.GetProperty("items")[0].GetProperty("title").GetString());
     }
 
     private async Task<(int Rows, int Bodies)> SentAsync()

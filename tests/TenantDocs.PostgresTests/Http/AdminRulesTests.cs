@@ -33,6 +33,7 @@ public class AdminRulesTests(HttpHost host)
 
         Assert.Equal(HttpStatusCode.Accepted, again.StatusCode);
         Assert.Equal("true", again.Headers.GetValues("Idempotency-Replayed").Single());
+        Assert.Equal(TimeSpan.FromSeconds(1), again.Headers.RetryAfter?.Delta);
         Assert.Equal(operation, (await again.JsonAsync()).GetProperty("id").GetGuid());
         var other = await host.SendAsync(Move(slug, "k-2", "wait=0"), HttpHost.BootstrapKey);
         await other.ShouldBeAsync(409, "operation-in-progress");
@@ -192,6 +193,10 @@ public class AdminRulesTests(HttpHost host)
         );
 
         var servers = await (await SendAsync(HttpMethod.Get, "servers?limit=1")).JsonAsync();
+        var one = await (await SendAsync(HttpMethod.Get, "servers/local-1")).JsonAsync();
+        Assert.Equal("local-1", one.GetProperty("name").GetString());
+        Assert.False(one.TryGetProperty("connectionString", out _));
+        await (await SendAsync(HttpMethod.Get, "servers/nowhere")).ShouldBeAsync(404, "not-found");
         Assert.Equal("local-1", servers.GetProperty("items")[0].GetProperty("name").GetString());
         await (await SendAsync(HttpMethod.Get, $"servers?cursor={cursor}")).ShouldBeAsync(400, "invalid-cursor");
     }
@@ -202,6 +207,7 @@ public class AdminRulesTests(HttpHost host)
         var unknown = $"operations/{Guid.NewGuid()}/events";
         Assert.Equal(HttpStatusCode.NotFound, (await SendAsync(HttpMethod.Head, unknown)).StatusCode);
         await (await SendAsync(HttpMethod.Get, unknown)).ShouldBeAsync(404, "not-found");
+        await NewHomeAsync();
         var some = (await (await SendAsync(HttpMethod.Get, "operations?limit=1")).JsonAsync()).GetProperty("items")[0];
         var head = await SendAsync(HttpMethod.Head, $"operations/{some.GetProperty("id").GetGuid()}/events");
         Assert.Equal(HttpStatusCode.OK, head.StatusCode);

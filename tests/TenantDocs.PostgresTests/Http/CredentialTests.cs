@@ -226,6 +226,7 @@ public class CredentialTests(HttpHost host)
     [InlineData("GET", "tenants", "tenants:read")]
     [InlineData("GET", "operations", "tenants:*")]
     [InlineData("HEAD", "servers", "fleet:read")]
+    [InlineData("GET", "servers/local-1", "fleet:read")]
     [InlineData("GET", "fleet/summary", "fleet:read")]
     [InlineData("POST", "tenants", "tenants:manage")]
     [InlineData("POST", "tenants/nobody/moves", "tenants:manage")]

@@ -92,7 +92,7 @@ public sealed class DataSourceRegistryTests(AttackGround ground)
 
         var served = new ConcurrentQueue<int>();
         var waiting = new List<Task>();
-        var since = Stopwatch.GetTimestamp();
+        var (since, fourth) = (Stopwatch.GetTimestamp(), TimeSpan.Zero);
         for (var i = 0; i < 6; i++)
         {
             waiting.Add(WaitAsync(i, engine.RentAsync(tenants[i % 3])));
@@ -104,7 +104,7 @@ public sealed class DataSourceRegistryTests(AttackGround ground)
 
         // The fourth is of the database that held all: it gets what the others have left unused, or what a second passed over.
         Assert.Equal([0, 1, 2, 4, 5], served.Where(s => s != 3));
-        Assert.True(served.Last() == 3 || Stopwatch.GetElapsedTime(since) >= DataSourceRegistry.Unused);
+        Assert.True(served.Last() == 3 || fourth >= DataSourceRegistry.Unused);
         while (held.TryPop(out var lease))
         {
             await lease.DisposeAsync();
@@ -114,6 +114,7 @@ public sealed class DataSourceRegistryTests(AttackGround ground)
         {
             await using var lease = await renting;
             served.Enqueue(place);
+            fourth = place == 3 ? Stopwatch.GetElapsedTime(since) : fourth;
         }
     }
 

@@ -58,30 +58,6 @@ public abstract class FaultSetting(PostgresFixture postgres) : MoveSetting(postg
         return started.Value.Operation.Id;
     }
 
-    /// <summary>Gives a tenant large documents of text that does not compress, in one transaction.</summary>
-    protected Task<int> FillAsync(Tenant tenant, int megabytes) =>
-        Platform.Sessions.WriteAsync(
-            tenant,
-            async (session, token) =>
-            {
-                await using var batch = session
-                    .CreateBatch()
-                    .Add(
-                        """
-                        INSERT INTO documents (tenant_id, id, title, body, content_type, status, tags, metadata, language, bytes,
-                                               version, created_at, created_by, updated_at, updated_by)
-                        SELECT $1, gen_random_uuid(), 'large', (SELECT string_agg(md5(random()::text || n || m), '')
-                               FROM generate_series(1, 2000) AS m), 'text/plain', 'draft', '{}', '{}', 'simple', 10, 1, now(), 'w', now(), 'w'
-                          FROM generate_series(1, 16 * $2) AS n
-                        """,
-                        SqlValue.Of(tenant.Id.Value),
-                        SqlValue.Of(megabytes)
-                    );
-                return await batch.ExecuteAsync(token);
-            },
-            CancellationToken.None
-        );
-
     /// <summary>Sends a signal to a process.</summary>
     protected static void Signal(string name, int process)
     {

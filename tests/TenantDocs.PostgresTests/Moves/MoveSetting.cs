@@ -55,6 +55,30 @@ public abstract class MoveSetting(PostgresFixture postgres) : IAsyncLifetime
         return await EndAsync(started.Value.Operation.Id);
     }
 
+    /// <summary>Gives a tenant large documents of text that does not compress, in one transaction.</summary>
+    protected Task<int> FillAsync(Tenant tenant, int megabytes) =>
+        Platform.Sessions.WriteAsync(
+            tenant,
+            async (session, token) =>
+            {
+                await using var batch = session
+                    .CreateBatch()
+                    .Add(
+                        """
+                        INSERT INTO documents (tenant_id, id, title, body, content_type, status, tags, metadata, language, bytes,
+                                               version, created_at, created_by, updated_at, updated_by)
+                        SELECT $1, gen_random_uuid(), 'large', (SELECT string_agg(md5(random()::text || n || m), '')
+                               FROM generate_series(1, 2000) AS m), 'text/plain', 'draft', '{}', '{}', 'simple', 10, 1, now(), 'w', now(), 'w'
+                          FROM generate_series(1, 16 * $2) AS n
+                        """,
+                        SqlValue.Of(tenant.Id.Value),
+                        SqlValue.Of(megabytes)
+                    );
+                return await batch.ExecuteAsync(token);
+            },
+            CancellationToken.None
+        );
+
     /// <summary>Begins a move that switches on the word only, and returns when it waits for that.</summary>
     protected async Task<Guid> WaitingAsync(Tenant tenant, MoveRequest request)
     {

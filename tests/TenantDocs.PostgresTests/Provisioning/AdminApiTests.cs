@@ -137,6 +137,16 @@ public sealed class AdminApiTests(PostgresFixture postgres) : IAsyncLifetime
         var keys = await (await SendAsync(HttpMethod.Get, "tenants/acme/api-keys")).JsonAsync();
         var kept = keys.GetProperty("items").EnumerateArray().Single();
         Assert.False(kept.TryGetProperty("key", out _));
+        var place = $"tenants/acme/api-keys/{kept.GetProperty("id").GetGuid()}";
+        Assert.Equal($"/admin/v1/{place}", first.Headers.Location?.ToString());
+        Assert.Equal(kept.GetRawText(), (await (await SendAsync(HttpMethod.Get, place)).JsonAsync()).GetRawText());
+        await (await SendAsync(HttpMethod.Get, $"tenants/acme/api-keys/{Guid.NewGuid()}")).ShouldBeAsync(
+            404,
+            "not-found"
+        );
+        await CreateAsync("globex", "shared");
+        var foreign = $"tenants/globex/api-keys/{kept.GetProperty("id").GetGuid()}";
+        await (await SendAsync(HttpMethod.Get, foreign)).ShouldBeAsync(404, "not-found");
         var secret = (await first.JsonAsync()).GetProperty("key").GetString()!;
         await using var command = _factory
             .Services.GetRequiredService<CatalogDatabase>()
