@@ -188,6 +188,8 @@ internal sealed class CopyStep(MoveTools tools) : MoveStep(tools)
 /// <summary>The copy itself, with its progress.</summary>
 internal static class CopyRows
 {
+    private const int AtOnceUnderFence = 4;
+
     public static async Task CopyAsync(
         MoveTools tools,
         OperationContext context,
@@ -209,7 +211,10 @@ internal static class CopyRows
             leg.Target,
             run.TargetTables,
             leg.TenantId,
-            tools.Options.ParallelTables,
+            // Most tables are small: what takes time is to connect, and here writes wait for it.
+            leg.UnderFence
+                ? Math.Max(tools.Options.ParallelTables, AtOnceUnderFence)
+                : tools.Options.ParallelTables,
             stop.Token
         );
         try
