@@ -61,6 +61,11 @@ internal static class ContentVerifier
     {
         var compared = new List<TableVerification>();
         var rows = 0L;
+        var looks = pacer is null ? 1 : 3; // while writes are held, each is time
+        var trips = await BothAsync(
+            TripAsync(source, looks, cancellationToken),
+            TripAsync(target, looks, cancellationToken)
+        );
         foreach (var table in sourceTables)
         {
             // The column list is the source's on both sides: by name, in one order.
@@ -70,8 +75,8 @@ internal static class ContentVerifier
             };
             var before = rows;
             var (left, right) = await BothAsync(
-                ReadAsync(source, table, tenant, pacer, read => report(before + read), cancellationToken),
-                ReadAsync(target, other, tenant, pacer, _ => Task.CompletedTask, cancellationToken)
+                ReadAsync(source, table, tenant, pacer, trips.Left, read => report(before + read), cancellationToken),
+                ReadAsync(target, other, tenant, pacer, trips.Right, _ => Task.CompletedTask, cancellationToken)
             );
             rows += left.Rows;
             var differences = left.DifferingChunks(right);
@@ -103,6 +108,7 @@ internal static class ContentVerifier
         MoveTable table,
         TenantId tenant,
         SourcePacer? pacer,
+        TimeSpan trip,
         Func<long, Task> report,
         CancellationToken cancellationToken
     )
@@ -120,7 +126,6 @@ internal static class ContentVerifier
         );
         var content = new TableContent();
         var piece = pacer is null ? PieceSize.Plain : PieceSize.Polite;
-        var trip = await TripAsync(connection, cancellationToken);
         var (size, got) = (PieceSize.First, PieceSize.First);
         // Since the last rest, over several pieces: one alone may be too short to rest after.
         var since = Stopwatch.GetTimestamp();
@@ -144,10 +149,14 @@ internal static class ContentVerifier
     }
 
     // The shortest of a few: what a far server takes for nothing at all.
-    private static async Task<TimeSpan> TripAsync(NpgsqlConnection connection, CancellationToken cancellationToken)
+    private static async Task<TimeSpan> TripAsync(
+        NpgsqlConnection connection,
+        int looks,
+        CancellationToken cancellationToken
+    )
     {
         var shortest = TimeSpan.MaxValue;
-        for (var i = 0; i < 3; i++)
+        for (var i = 0; i < looks; i++)
         {
             var began = Stopwatch.GetTimestamp();
             await ExecuteAsync(connection, "SELECT 1", cancellationToken);

@@ -3,7 +3,7 @@ using TenantDocs.Operations;
 
 namespace TenantDocs.Moves;
 
-/// <summary>Holds the tenant's writes while everything is copied and compared: where changes cannot be streamed.</summary>
+/// <summary>Holds the tenant's writes while everything is copied and compared: where changes cannot be streamed, or the tenant is small.</summary>
 internal sealed class FencedCopyStep(MoveTools tools) : HoldStep(tools)
 {
     protected override async Task<Pause> HoldAsync(

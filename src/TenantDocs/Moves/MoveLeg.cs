@@ -41,7 +41,7 @@ internal sealed record MoveLeg(
     /// <summary>The tier that the tenant has afterwards; null = as before.</summary>
     public string? Tier { get; init; }
 
-    /// <summary>The tenant is held while it is copied: its server cannot stream changes.</summary>
+    /// <summary>The tenant is held while it is copied: its server cannot stream changes, or it is small.</summary>
     public bool UnderFence { get; init; }
 
     /// <summary>The marker from which the stream counts; null where the copy makes one.</summary>

@@ -3,7 +3,6 @@ using Npgsql;
 using TenantDocs.Catalog;
 using TenantDocs.Database;
 using TenantDocs.Isolation;
-using TenantDocs.Operations;
 
 namespace TenantDocs.Moves;
 
@@ -17,6 +16,10 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
     public const string NoWayBack = "no-way-back";
 
     private static readonly TimeSpan Silence = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan AsLongAsItTakes = TimeSpan.Zero;
+
+    // What takes longer to count is not small.
+    private static readonly TimeSpan Glance = TimeSpan.FromSeconds(2);
 
     private const string FactsSql = """
         SELECT current_setting('wal_level'),
@@ -52,7 +55,7 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
         var source = await LookAsync(leg.Source, leg.Source.Schema, "source", blockers, cancellationToken);
         if (source is not null)
         {
-            tables.AddRange(await SizesAsync(leg, cancellationToken));
+            tables.AddRange(await SizesAsync(leg, AsLongAsItTakes, cancellationToken));
         }
 
         // The target may be a database that does not exist yet: its server's schema database tells the same.
@@ -99,11 +102,11 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
         try
         {
             return bytes > 0
-                && (await SizesAsync(leg, cancellationToken)).Sum(t => t.Bytes) is var size
+                && (await SizesAsync(leg, Glance, cancellationToken)).Sum(t => t.Bytes) is var size
                 && size <= bytes
                 && HoldPlan.PauseOf(size) <= leg.MaxPauseMs;
         }
-        catch (Exception e) when (OperationFaults.IsTransient(e))
+        catch (Exception e) when (IsOutOfSight(e))
         {
             return false;
         }
@@ -117,6 +120,9 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
     // A tenant's own database is named after the same prefix as the shared one.
     private static string SharedOf(Placement place) =>
         place.Database.Name[..place.Database.Name.LastIndexOf("_t_", StringComparison.Ordinal)] + "_shared";
+
+    private static bool IsOutOfSight(Exception e) =>
+        e is NpgsqlException or TimeoutException or System.Net.Sockets.SocketException;
 
     /// <summary>What the catalog alone forbids.</summary>
     public void JudgeCatalog(MoveLeg leg, Tenant tenant, List<MoveFinding> blockers)
@@ -230,7 +236,7 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
                 reader.GetString(9)
             );
         }
-        catch (Exception e) when (e is NpgsqlException or TimeoutException or System.Net.Sockets.SocketException)
+        catch (Exception e) when (IsOutOfSight(e))
         {
             blockers.Add(
                 new(
@@ -242,13 +248,17 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
         }
     }
 
-    private async Task<IReadOnlyList<MoveTableSize>> SizesAsync(MoveLeg leg, CancellationToken cancellationToken)
+    private async Task<IReadOnlyList<MoveTableSize>> SizesAsync(
+        MoveLeg leg,
+        TimeSpan atMost,
+        CancellationToken cancellationToken
+    )
     {
         await using var connection = await servers.OpenMoverAsync(
             leg.Source.Server,
             leg.Source.Database,
             "tenantdocs-move plan",
-            TimeSpan.Zero, // counting a large tenant takes what it takes
+            atMost,
             cancellationToken
         );
         var tables = await MoveTables.ReadAsync(connection, leg.Source.Schema, cancellationToken);
@@ -347,8 +357,10 @@ internal sealed class MovePlanner(ServerConnections servers, CatalogDatabase cat
             notes.Add(
                 new(
                     NoWayBack,
-                    "Changes cannot be streamed back from the target: there will be no rollback. Where that is not for "
-                        + "want of wal_level = logical, free a replication slot or sender there first."
+                    leg.UnderFence
+                        ? "The tenant is copied while its writes are held, not streamed: there will be no rollback."
+                        : "Changes cannot be streamed back from the target: there will be no rollback. Where that is not for "
+                            + "want of wal_level = logical, free a replication slot or sender there first."
                 )
             );
         }

@@ -338,9 +338,11 @@ public sealed class TenantMoves
         {
             Tier = request.Tier,
         };
+        // Who wants to say the word, or a way back for some time, is streamed.
+        var mayBeHeld = request is { AutoCutover: true, KeepSourceFor: null };
         var held =
             !await _tools.Planner.CanStreamAsync(tenant.Placement, cancellationToken)
-            || await _tools.Planner.IsTinyAsync(leg, _tools.Options.UnderFenceBytes, cancellationToken);
+            || (mayBeHeld && await _tools.Planner.IsTinyAsync(leg, _tools.Options.UnderFenceBytes, cancellationToken));
         return leg with { UnderFence = held };
     }
 

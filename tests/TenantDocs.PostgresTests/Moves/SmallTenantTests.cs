@@ -22,8 +22,27 @@ public sealed class SmallTenantTests(PostgresFixture postgres) : MoveSetting(pos
         var plan = (await Moves.PlanAsync(tenant.Slug, ToDatabase, CancellationToken.None)).Value;
         Assert.Equal(("underFence", 0), (plan.Method, plan.Blockers.Count));
         Assert.Contains("under-fence", plan.Notes.Select(n => n.Code));
-        var hurried = ToDatabase with { MaxWritePauseMs = 100 };
-        Assert.Equal("online", (await Moves.PlanAsync(tenant.Slug, hurried, CancellationToken.None)).Value.Method);
+        // Whose writes may wait for less, who wants to say the word, and who wants a way back, is streamed.
+        foreach (
+            var other in new[]
+            {
+                ToDatabase with
+                {
+                    MaxWritePauseMs = 100,
+                },
+                ToDatabase with
+                {
+                    AutoCutover = false,
+                },
+                ToDatabase with
+                {
+                    KeepSourceFor = TimeSpan.FromHours(2),
+                },
+            }
+        )
+        {
+            Assert.Equal("online", (await Moves.PlanAsync(tenant.Slug, other, CancellationToken.None)).Value.Method);
+        }
 
         var move = await MoveAsync(tenant, ToDatabase);
         Succeeded(move);
