@@ -32,7 +32,7 @@ public sealed class MoveOptions
     /// <summary>
     /// A tenant whose rows take no more bytes than this is held while it is copied, instead of streamed: no replication slot,
     /// and a move that is over in a second; but writes wait for longer than for the end of a stream, and there is no way back.
-    /// Default 0: none.
+    /// Who asks for a word before the switch, or for a kept source, is streamed all the same. Default 0: none.
     /// </summary>
     [Range(0, int.MaxValue)]
     public int UnderFenceBytes { get; set; }

@@ -106,6 +106,19 @@ public sealed class ServerCrashTests(PostgresFixture postgres, OwnCluster cluste
     public async Task A_target_that_forgot_its_opening_is_opened_again()
     {
         await StartWithAsync(Target);
+        // A server may write its log by itself in between, and forgets nothing then: so another tenant is tried, twice.
+        string? found = null;
+        for (var attempt = 0; attempt < 3 && found != "importing"; attempt++)
+        {
+            found = await CrashAfterOpeningAsync();
+        }
+
+        Assert.Equal("importing", found);
+    }
+
+    // A whole move whose target crashes when it has opened, and its rollback; returns the state in which the target came up.
+    private async Task<string?> CrashAfterOpeningAsync()
+    {
         var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
         await using var workload = await WorkAsync(tenant);
         var id = await WaitingAsync(tenant, ToDatabase);
@@ -137,11 +150,7 @@ public sealed class ServerCrashTests(PostgresFixture postgres, OwnCluster cluste
         Assert.Equal(First, (await TenantAsync(tenant.Id)).Placement.Server);
         await ClearedAsync(back.Id);
         await CleanAsync(tenant.Id);
-        // A server may write its log by itself in between; all of the above holds then too, but the opening was not forgotten.
-        Assert.SkipUnless(
-            found?.State == "importing",
-            $"The target came up as {found?.State}: its log was written already."
-        );
+        return found?.State;
     }
 
     [Theory]
