@@ -212,7 +212,7 @@ public class HttpHost(PostgresFixture postgres) : IAsyncLifetime
         settings["Tiers:tiny:Isolation"] = "shared";
         settings["Tiers:tiny:Limits:Documents"] = "2";
         settings["Tiers:tiny:Limits:Bytes"] = "5000";
-        settings["Documents:LanguageSettling"] = "00:00:04";
+        settings["Documents:LanguageSettling"] = "01:00:00";
         AddScheme(settings, "Bearer", Issuer, Key);
         AddScheme(settings, "Others", OtherIssuer, OtherKey);
         AddScheme(settings, "Bound", BoundIssuer, BoundKey);

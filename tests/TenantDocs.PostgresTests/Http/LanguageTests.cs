@@ -3,6 +3,8 @@ using System.Net;
 using System.Text;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using TenantDocs.Catalog;
 using TenantDocs.Documents;
 
 namespace TenantDocs.PostgresTests.Http;
@@ -37,7 +39,7 @@ public class LanguageTests(HttpHost host)
         await TranslateAsync(slug, "german");
         Assert.Equal(before, await StateAsync(key, old[0]));
         await UntilFoundAsync(key, "Haus", old);
-        var operation = await EndAsync(slug);
+        var operation = await SettleAsync(slug);
         Assert.Equal("succeeded", operation.GetProperty("status").GetString());
         Assert.Equal(5, operation.GetProperty("result").GetProperty("documents").GetInt64());
         Assert.Equal(before, await StateAsync(key, old[0]));
@@ -66,8 +68,7 @@ public class LanguageTests(HttpHost host)
             );
         // The control: it was written in the language before, and is not found yet.
         Assert.Equal([first], await FoundAsync(key, "Haus"));
-        await UntilFoundAsync(key, "Haus", [first, late.Value.Document!.Id]);
-        Assert.Equal("succeeded", (await EndAsync(slug)).GetProperty("status").GetString());
+        Assert.Equal("succeeded", (await SettleAsync(slug)).GetProperty("status").GetString());
         Assert.Equal([first, late.Value.Document!.Id], await FoundAsync(key, "Haus"));
     }
 
@@ -78,7 +79,7 @@ public class LanguageTests(HttpHost host)
         var id = await CreateAsync(key, "Die Häuser", "am Fluss");
         await StaffAsync(HttpMethod.Put, $"tenants/{slug}/access-mode", """{"mode":"readOnly"}""");
         await TranslateAsync(slug, "german");
-        while ((await ReindexAsync(slug)).GetProperty("status").GetString() is not "waiting")
+        while ((await ReindexesAsync(slug))[0].GetProperty("status").GetString() is not "waiting")
         {
             await Task.Delay(50, TestContext.Current.CancellationToken);
         }
@@ -147,25 +148,41 @@ public class LanguageTests(HttpHost host)
         Assert.Equal(language, (await answer.JsonAsync()).GetProperty("language").GetString());
     }
 
-    private async Task<JsonElement> ReindexAsync(string slug)
+    /// <summary>The newest first.</summary>
+    private async Task<IReadOnlyList<JsonElement>> ReindexesAsync(string slug)
     {
         var list = await host.GetAsync($"/admin/v1/operations?tenant={slug}&type=reindex", HttpHost.BootstrapKey);
-        return (await list.JsonAsync()).GetProperty("items")[0];
+        return [.. (await list.JsonAsync()).GetProperty("items").EnumerateArray()];
     }
 
-    private async Task<JsonElement> EndAsync(string slug)
+    /// <summary>
+    /// Lets the hour be over that the operations wait for nodes that know the language before; the last of them, ended.
+    /// </summary>
+    private async Task<JsonElement> SettleAsync(string slug)
     {
         var since = Stopwatch.GetTimestamp();
-        JsonElement operation;
+        IReadOnlyList<JsonElement> operations;
         while (
-            (operation = await ReindexAsync(slug)).GetProperty("finishedAt").ValueKind is JsonValueKind.Null
+            (operations = await ReindexesAsync(slug)).Any(o =>
+                o.GetProperty("finishedAt").ValueKind is JsonValueKind.Null
+            )
             && Stopwatch.GetElapsedTime(since) < Patience
         )
         {
+            await using var command = host
+                .Services.GetRequiredService<CatalogDatabase>()
+                .Source.CreateCommand(
+                    """
+                    UPDATE operations SET run_after = now()
+                     WHERE tenant_slug = $1 AND type = 'reindex' AND status = 'waiting' AND lease_owner IS NULL
+                    """
+                );
+            command.Parameters.Add(new NpgsqlParameter<string> { TypedValue = slug });
+            await command.ExecuteNonQueryAsync(None);
             await Task.Delay(100, TestContext.Current.CancellationToken);
         }
 
-        return operation;
+        return operations[0];
     }
 
     private async Task StaffAsync(HttpMethod method, string path, string body)
