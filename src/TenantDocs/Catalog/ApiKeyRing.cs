@@ -1,15 +1,14 @@
 using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace TenantDocs.Catalog;
 
 /// <summary>
 /// The API keys that this node has seen, forgotten when the catalog notifies a change and after a while in any case, so
-/// that a revoked key is refused within 2 s. Unknown keys are not remembered. Also notes when keys are used.
+/// that a revoked key is refused within 2 s (<see cref="CatalogNews"/>: while the catalog answers). Unknown keys are not remembered. Also notes when keys are used.
 /// </summary>
-public sealed class ApiKeyRing(ApiKeys keys, IOptions<CatalogOptions> options, TimeProvider time)
+public sealed class ApiKeyRing(ApiKeys keys, CatalogNews news, TimeProvider time)
 {
     private const int MostEntries = 50_000;
     private static readonly TimeSpan UsePrecision = TimeSpan.FromMinutes(1);
@@ -19,14 +18,11 @@ public sealed class ApiKeyRing(ApiKeys keys, IOptions<CatalogOptions> options, T
     private readonly ConcurrentQueue<Entry> _used = new();
     private long _forgets;
 
-    /// <summary>Set by the listener: whether notifications arrive.</summary>
-    internal bool IsListening { get; set; }
-
     /// <summary>The key, if it may be used now; null when it is unknown, revoked or has expired.</summary>
     public ValueTask<ApiKey?> FindAsync(ApiKeyHash hash, CancellationToken cancellationToken) =>
-        _byHash.TryGetValue(hash, out var entry) && time.GetElapsedTime(entry.ReadAt) < Lifetime
-            ? new ValueTask<ApiKey?>(Use(entry))
-            : LoadAsync(hash, cancellationToken);
+        !_byHash.TryGetValue(hash, out var known) ? new ValueTask<ApiKey?>(LoadAsync(hash).WaitAsync(cancellationToken))
+        : news.IsFresh(known.ReadAt) ? new ValueTask<ApiKey?>(Use(known))
+        : news.ReadAsync(LoadAsync, hash, Use(known), known.ReadAt, cancellationToken);
 
     /// <summary>Forgets one key, so that its next use reads the catalog.</summary>
     public void Forget(Guid id)
@@ -61,14 +57,11 @@ public sealed class ApiKeyRing(ApiKeys keys, IOptions<CatalogOptions> options, T
         }
     }
 
-    private TimeSpan Lifetime =>
-        IsListening ? options.Value.RouteLifetime : options.Value.RouteLifetimeWithoutNotifications;
-
-    private async ValueTask<ApiKey?> LoadAsync(ApiKeyHash hash, CancellationToken cancellationToken)
+    private async Task<ApiKey?> LoadAsync(ApiKeyHash hash)
     {
         var forgets = Interlocked.Read(ref _forgets);
         var readAt = time.GetTimestamp();
-        if (await keys.FindAsync(hash, cancellationToken) is not { } key)
+        if (await keys.FindAsync(hash, CancellationToken.None) is not { } key)
         {
             _byHash.TryRemove(hash, out _);
             return null;

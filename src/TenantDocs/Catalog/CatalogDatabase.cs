@@ -97,6 +97,9 @@ public sealed class CatalogDatabase : IAsyncDisposable
             SearchPath = Schema.Name,
             ApplicationName = "tenantdocs-catalog",
             MaxPoolSize = 20,
+            // In seconds. Npgsql ends an opening that is not answered at this time only, not when it is cancelled: who has lost a
+            // lease or stopped waiting must not be held for long.
+            Timeout = 5,
             MaxAutoPrepare = 100,
             AutoPrepareMinUsages = 2,
         };

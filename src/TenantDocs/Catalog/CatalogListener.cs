@@ -14,6 +14,7 @@ internal sealed partial class CatalogListener(
     CatalogDatabase catalog,
     TenantRoutes routes,
     ApiKeyRing keys,
+    CatalogNews news,
     ServerRegister servers,
     WritePaces paces,
     TimeProvider time,
@@ -41,13 +42,13 @@ internal sealed partial class CatalogListener(
             }
             catch (Exception e)
             {
-                if (routes.IsListening)
+                if (news.IsListening)
                 {
                     ConnectionLost(logger, e);
                 }
             }
 
-            SetListening(false);
+            news.IsListening = false;
             await Task.Delay(Pause, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
@@ -107,7 +108,7 @@ internal sealed partial class CatalogListener(
         await servers.LoadAsync(stoppingToken); // what was said before LISTEN was not heard
         routes.ForgetAll();
         keys.ForgetAll();
-        SetListening(true);
+        news.IsListening = true;
         while (true)
         {
             await connection.WaitAsync(stoppingToken);
@@ -117,12 +118,6 @@ internal sealed partial class CatalogListener(
                 await servers.LoadAsync(stoppingToken);
             }
         }
-    }
-
-    private void SetListening(bool isListening)
-    {
-        routes.IsListening = isListening;
-        keys.IsListening = isListening;
     }
 
     [LoggerMessage(

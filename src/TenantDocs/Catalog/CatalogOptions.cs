@@ -23,6 +23,14 @@ public sealed class CatalogOptions
 
     /// <summary>How long it is believed while they do not. Default 1 s: a change is effective on every node within 2 s.</summary>
     public TimeSpan RouteLifetimeWithoutNotifications { get; set; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>
+    /// How long it is believed while the catalog does not answer at all: tenants whose servers are there are served while
+    /// it fails over. Default 2 minutes; 0 = no longer than without notifications. Nothing can be changed through this node
+    /// meanwhile. A route may be of any age, for the fence in the tenant's database refuses one that is not true any more; a
+    /// key that is revoked through a node which does reach the catalog is believed here for that long.
+    /// </summary>
+    public TimeSpan RouteLifetimeWithoutCatalog { get; set; } = TimeSpan.FromMinutes(2);
 }
 
 /// <summary>One entry of the section <c>Servers</c>: a PostgreSQL cluster that holds tenants.</summary>

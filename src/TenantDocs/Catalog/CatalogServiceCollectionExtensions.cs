@@ -26,6 +26,7 @@ public static class CatalogServiceCollectionExtensions
         services.TryAddSingleton<CatalogDatabase>();
         services.TryAddSingleton<CatalogSettings>();
         services.TryAddSingleton<TenantCatalog>();
+        services.TryAddSingleton<CatalogNews>();
         services.TryAddSingleton<TenantRoutes>();
         services.TryAddSingleton<ITenantRoutes>(provider => provider.GetRequiredService<TenantRoutes>());
         services.TryAddSingleton<ApiKeys>();

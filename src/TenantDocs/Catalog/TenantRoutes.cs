@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Options;
 using TenantDocs.Isolation;
 
 namespace TenantDocs.Catalog;
@@ -11,39 +10,41 @@ namespace TenantDocs.Catalog;
 public sealed class TenantRoutes : ITenantRoutes
 {
     private readonly TenantCatalog _catalog;
-    private readonly IOptions<CatalogOptions> _options;
+    private readonly CatalogNews _news;
     private readonly TimeProvider _time;
     private readonly ConcurrentDictionary<TenantId, Entry> _byId = new();
     private readonly ConcurrentDictionary<string, TenantId> _bySlug = new(StringComparer.Ordinal);
     private readonly SharedReads<TenantId, Tenant?> _reads;
+    private readonly Func<string, Task<Tenant?>> _loadBySlug;
+    private readonly Func<TenantId, Task<Tenant?>> _refresh;
     private long _forgets;
 
     /// <summary>Knows nothing yet.</summary>
-    public TenantRoutes(TenantCatalog catalog, IOptions<CatalogOptions> options, TimeProvider time)
+    public TenantRoutes(TenantCatalog catalog, CatalogNews news, TimeProvider time)
     {
-        (_catalog, _options, _time) = (catalog, options, time);
+        (_catalog, _news, _time) = (catalog, news, time);
         _reads = new SharedReads<TenantId, Tenant?>(LoadAsync);
+        (_loadBySlug, _refresh) = (LoadBySlugAsync, id => RefreshAsync(id, CancellationToken.None));
     }
-
-    /// <summary>Set by the listener: whether notifications arrive.</summary>
-    internal bool IsListening { get; set; }
 
     /// <summary>A tenant by slug; null when there is none.</summary>
     public ValueTask<Tenant?> FindBySlugAsync(string slug, CancellationToken cancellationToken)
     {
-        if (_bySlug.TryGetValue(slug, out var id) && TryGetFresh(id, out var tenant) && tenant.Slug == slug)
+        if (_bySlug.TryGetValue(slug, out var id) && _byId.TryGetValue(id, out var known) && known.Tenant.Slug == slug)
         {
-            return new ValueTask<Tenant?>(tenant);
+            return _news.IsFresh(known.ReadAt)
+                ? new ValueTask<Tenant?>(known.Tenant)
+                : _news.ReadAsync(_loadBySlug, slug, known.Tenant, known.ReadAt, cancellationToken);
         }
 
-        return LoadBySlugAsync(slug, cancellationToken);
+        return new ValueTask<Tenant?>(LoadBySlugAsync(slug).WaitAsync(cancellationToken));
     }
 
     /// <summary>A tenant by id; null when there is none.</summary>
     public ValueTask<Tenant?> FindAsync(TenantId id, CancellationToken cancellationToken) =>
-        TryGetFresh(id, out var tenant)
-            ? new ValueTask<Tenant?>(tenant)
-            : new ValueTask<Tenant?>(RefreshAsync(id, cancellationToken));
+        !_byId.TryGetValue(id, out var known) ? new ValueTask<Tenant?>(RefreshAsync(id, cancellationToken))
+        : _news.IsFresh(known.ReadAt) ? new ValueTask<Tenant?>(known.Tenant)
+        : _news.ReadAsync(_refresh, id, known.Tenant, known.ReadAt, cancellationToken);
 
     /// <inheritdoc />
     public Task<Tenant?> RefreshAsync(TenantId tenant, CancellationToken cancellationToken) =>
@@ -64,16 +65,6 @@ public sealed class TenantRoutes : ITenantRoutes
         _bySlug.Clear();
     }
 
-    private bool TryGetFresh(TenantId id, out Tenant tenant)
-    {
-        var found = _byId.TryGetValue(id, out var entry) && _time.GetElapsedTime(entry.ReadAt) < Lifetime;
-        tenant = entry.Tenant;
-        return found;
-    }
-
-    private TimeSpan Lifetime =>
-        IsListening ? _options.Value.RouteLifetime : _options.Value.RouteLifetimeWithoutNotifications;
-
     private async Task<Tenant?> LoadAsync(TenantId id)
     {
         var forgets = Interlocked.Read(ref _forgets);
@@ -81,11 +72,12 @@ public sealed class TenantRoutes : ITenantRoutes
         return Remember(await _catalog.FindAsync(id, CancellationToken.None), readAt, forgets);
     }
 
-    private async ValueTask<Tenant?> LoadBySlugAsync(string slug, CancellationToken cancellationToken)
+    // Its query runs to its end, whoever has stopped waiting: what it finds is remembered.
+    private async Task<Tenant?> LoadBySlugAsync(string slug)
     {
         var forgets = Interlocked.Read(ref _forgets);
         var readAt = _time.GetTimestamp();
-        var tenant = Remember(await _catalog.FindBySlugAsync(slug, cancellationToken), readAt, forgets);
+        var tenant = Remember(await _catalog.FindBySlugAsync(slug, CancellationToken.None), readAt, forgets);
         if (tenant is null)
         {
             _bySlug.TryRemove(slug, out _);

@@ -26,7 +26,7 @@ public sealed class TenantRoutesTests(PostgresFixture postgres) : IAsyncLifetime
     public async Task A_route_is_remembered_until_the_catalog_says_that_it_changed()
     {
         var tenant = await _platform.NewTenantAsync(IsolationModel.Shared);
-        await UntilAsync(() => Task.FromResult(Routes.IsListening));
+        await UntilAsync(() => Task.FromResult(_platform.Get<CatalogNews>().IsListening));
         var first = await Routes.FindBySlugAsync(tenant.Slug, CancellationToken.None);
         Assert.Same(first, await Routes.FindBySlugAsync(tenant.Slug, CancellationToken.None));
 
@@ -44,7 +44,7 @@ public sealed class TenantRoutesTests(PostgresFixture postgres) : IAsyncLifetime
         // No listener knows of these.
         var deaf = new TenantRoutes(
             _platform.Get<TenantCatalog>(),
-            _platform.Get<IOptions<CatalogOptions>>(),
+            new CatalogNews(_platform.Get<IOptions<CatalogOptions>>(), TimeProvider.System),
             TimeProvider.System
         );
         Assert.NotEqual("changed", (await deaf.FindAsync(tenant.Id, CancellationToken.None))?.Name);
@@ -61,11 +61,11 @@ public sealed class TenantRoutesTests(PostgresFixture postgres) : IAsyncLifetime
     [Fact]
     public async Task The_listener_comes_back_after_its_connection_was_cut()
     {
-        await UntilAsync(() => Task.FromResult(Routes.IsListening));
+        await UntilAsync(() => Task.FromResult(_platform.Get<CatalogNews>().IsListening));
 
         await CutListenersAsync();
 
-        await UntilAsync(async () => await CountListenersAsync() == 1 && Routes.IsListening);
+        await UntilAsync(async () => await CountListenersAsync() == 1 && _platform.Get<CatalogNews>().IsListening);
     }
 
     [Fact]

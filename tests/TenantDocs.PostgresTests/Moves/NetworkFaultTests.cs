@@ -7,11 +7,12 @@ using TenantDocs.PostgresTests.Support;
 
 namespace TenantDocs.PostgresTests.Moves;
 
-/// <summary>The network between the mover and one of the servers breaks, is silent or is slow; the tenant's own does not.</summary>
+/// <summary>The network between the mover and one of the servers, or the catalog, breaks, is silent or is slow; the tenant's own does not.</summary>
 public sealed class NetworkFaultTests(PostgresFixture postgres) : FaultSetting(postgres)
 {
     private const string Source = "source";
     private const string Target = "target";
+    private const string Catalog = "catalog";
 
     private readonly PostgresFixture _postgres = postgres;
     private PostgresProxy? _proxy;
@@ -218,6 +219,39 @@ public sealed class NetworkFaultTests(PostgresFixture postgres) : FaultSetting(p
         await EndWellAsync(workload, move);
     }
 
+    /// <summary>Heartbeats are neither taken nor refused: somebody else may have the move by then, so its holder lets go.</summary>
+    [Theory]
+    [InlineData("move/Barrier")]
+    [InlineData("move/CatchUpStep/BeforeDo", Explicit = true)]
+    [InlineData("move/VerifyStep/BeforeDo", Explicit = true)]
+    public async Task A_catalog_that_is_silent_for_a_lease_ends_it_and_the_move_goes_on_when_it_answers(string place)
+    {
+        OwnSettings["Operations:LeaseTime"] = "00:00:04";
+        await StartBehindAsync(Catalog);
+        var tenant = await Platform.NewTenantAsync(IsolationModel.Shared, server: First);
+        await using var workload = await WorkAsync(tenant);
+        FailPoints.At(
+            place,
+            () =>
+            {
+                Network.Hold();
+                return Task.CompletedTask;
+            }
+        );
+        var started = await BeginAsync(tenant);
+        await UntilAsync("the catalog is silent", () => Task.FromResult(Network.IsSilent));
+        Assert.NotEmpty(await MoversAsync());
+
+        await UntilAsync("the mover has let go of both servers", async () => await MoversAsync() is []);
+        await workload.AdvanceAsync(100);
+
+        Network.Release();
+        var move = await EndAsync(started);
+        Succeeded(move);
+        Assert.True(FailPoints.Reached.Count(p => p == place) > 1, "The lease was not lost.");
+        await EndWellAsync(workload, move);
+    }
+
     [Theory]
     [InlineData(Target, 5)]
     [InlineData(Source, 5, Explicit = true)]
@@ -233,6 +267,16 @@ public sealed class NetworkFaultTests(PostgresFixture postgres) : FaultSetting(p
 
         Succeeded(move);
         await EndWellAsync(workload, move);
+    }
+
+    // With the space: a pool is called tenantdocs-mover.
+    private async Task<IReadOnlyList<string>> MoversAsync()
+    {
+        var sql = $"""
+            SELECT pid::text FROM pg_stat_activity
+             WHERE starts_with(application_name, 'tenantdocs-move ') AND starts_with(datname, '{Prefix}_')
+            """;
+        return [.. await ListAsync(First, "postgres", sql), .. await ListAsync(Second, "postgres", sql)];
     }
 
     private async Task EndWellAsync(Workload workload, Operation move)
@@ -257,11 +301,11 @@ public sealed class NetworkFaultTests(PostgresFixture postgres) : FaultSetting(p
     {
         var (one, two) = (await _postgres.ServerConnectionString(0), await _postgres.ServerConnectionString(1));
         _proxy = new PostgresProxy(
-            side == Source ? one : two,
-            name => name.StartsWith("tenantdocs-move", StringComparison.Ordinal)
+            side == Target ? two : one,
+            name => side == Catalog || name.StartsWith("tenantdocs-move", StringComparison.Ordinal)
         );
         await StartAsync(
-            one,
+            side == Catalog ? _proxy.ConnectionString : one,
             side == Source ? _proxy.ConnectionString : one,
             side == Target ? _proxy.ConnectionString : two
         );
