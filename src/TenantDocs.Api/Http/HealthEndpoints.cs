@@ -2,7 +2,10 @@ using TenantDocs.Catalog;
 
 namespace TenantDocs.Api.Http;
 
-/// <summary>Whether this process lives, has started and may be sent requests. Never depends on a tenant's database.</summary>
+/// <summary>
+/// Whether this process lives, has started and may be sent requests. Never depends on a tenant's database; nor, for as long
+/// as what it knows is believed without (<see cref="CatalogNews"/>), on the catalog: all nodes would go at once.
+/// </summary>
 internal static class HealthEndpoints
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
@@ -15,8 +18,16 @@ internal static class HealthEndpoints
         health.MapGet("/startup", (PlatformStartup startup) => Answer(startup.Ready.IsCompletedSuccessfully));
         health.MapGet(
             "/ready",
-            async (PlatformStartup startup, CatalogDatabase catalog, CancellationToken cancellationToken) =>
-                Answer(startup.Ready.IsCompletedSuccessfully && await IsReachableAsync(catalog, cancellationToken))
+            async (
+                PlatformStartup startup,
+                CatalogDatabase catalog,
+                CatalogNews news,
+                CancellationToken cancellationToken
+            ) =>
+                Answer(
+                    startup.Ready.IsCompletedSuccessfully
+                        && (news.IsBelievedWithoutCatalog || await IsReachableAsync(catalog, cancellationToken))
+                )
         );
     }
 

@@ -19,6 +19,7 @@ public sealed class CatalogNews(IOptions<CatalogOptions> options, TimeProvider t
     private volatile bool _isAway;
     private int _asking;
     private long _heardUntil;
+    private volatile bool _hasHeard;
 
     /// <summary>Set by the listener: whether notifications arrive. What changes is forgotten then.</summary>
     internal bool IsListening
@@ -32,8 +33,12 @@ public sealed class CatalogNews(IOptions<CatalogOptions> options, TimeProvider t
             }
 
             _isListening = value;
+            (_hasHeard, _isAway) = (_hasHeard || value, _isAway && !value);
         }
     }
+
+    /// <summary>Whether what this node knew, while it heard, is believed even where the catalog does not answer.</summary>
+    public bool IsBelievedWithoutCatalog => _hasHeard && IsBelievedSince(0);
 
     /// <summary>Whether what was read then is still believed without asking.</summary>
     internal bool IsFresh(long readAt) =>
@@ -54,7 +59,7 @@ public sealed class CatalogNews(IOptions<CatalogOptions> options, TimeProvider t
         CancellationToken cancellationToken
     )
     {
-        if (!IsBelievedWithoutCatalog(readAt))
+        if (!IsBelievedSince(readAt))
         {
             return await read(key).WaitAsync(cancellationToken);
         }
@@ -77,7 +82,7 @@ public sealed class CatalogNews(IOptions<CatalogOptions> options, TimeProvider t
     }
 
     // It was true for as long as changes of it would have been heard.
-    private bool IsBelievedWithoutCatalog(long readAt)
+    private bool IsBelievedSince(long readAt)
     {
         var trueAt = Math.Max(readAt, Interlocked.Read(ref _heardUntil));
         return (_isListening ? TimeSpan.Zero : time.GetElapsedTime(trueAt)) < _options.RouteLifetimeWithoutCatalog;

@@ -9,7 +9,7 @@ namespace TenantDocs.Moves;
 /// Slows the copy and the comparison down while a server of the move commits later than it did before them: other tenants
 /// come first. Asks both sides for the smallest durable commit, twenty times a second, so it sees processors and disk as
 /// their requests do; each late answer makes the work rest longer after each piece, each answer in time a little shorter
-/// (additive increase and decrease, so that about one answer in a hundred is late). Work that is slow all the same goes on with a
+/// (additive increase and decrease, so that about one answer in a hundred is late; where others are at work, it begins with the longest rest). Work that is slow all the same goes on with a
 /// third of the time: a move always ends.
 /// </summary>
 /// <remarks>
@@ -23,6 +23,7 @@ internal sealed class SourcePacer : IAsyncDisposable
     private const double LongestRest = 2;
     private const double Rise = 0.5;
     private const double Fall = 0.005;
+    private const double FallAtFirst = 0.05;
     private static readonly TimeSpan ShortestRest = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Piece = TimeSpan.FromMilliseconds(2);
@@ -32,6 +33,7 @@ internal sealed class SourcePacer : IAsyncDisposable
     private readonly TimeProvider _time;
     private Task _probing = Task.CompletedTask;
     private double _rest;
+    private bool _begins;
 
     internal SourcePacer(TimeProvider time) => _time = time;
 
@@ -81,7 +83,12 @@ internal sealed class SourcePacer : IAsyncDisposable
         {
             var probes = await Task.WhenAll(starting);
             pacer.Limit = probes.Max(p => p.Limit);
-            pacer._probing = Task.WhenAll(probes.Select(pacer.WatchAsync));
+            if (probes.Any(p => p.WasBusy))
+            {
+                pacer.BeginSlowly();
+            }
+
+            pacer._probing = Task.WhenAll(probes.Select(p => pacer.WatchAsync(p, probes)));
             return pacer;
         }
         catch
@@ -134,12 +141,22 @@ internal sealed class SourcePacer : IAsyncDisposable
         lock (_lock)
         {
             Answers++;
-            _rest = late ? Math.Min(LongestRest, _rest + Rise) : Math.Max(0, _rest - Fall);
+            _begins &= !late;
+            _rest = late ? Math.Min(LongestRest, _rest + Rise) : Math.Max(0, _rest - (_begins ? FallAtFirst : Fall));
+        }
+    }
+
+    /// <summary>Rests as long as it may until it is known that it need not: within a second where no answer is late.</summary>
+    internal void BeginSlowly()
+    {
+        lock (_lock)
+        {
+            (_rest, _begins) = (LongestRest, true);
         }
     }
 
     // A side that does not answer at all is the work's own trouble: it has a connection there too.
-    private async Task WatchAsync(Probe probe)
+    private async Task WatchAsync(Probe probe, IReadOnlyList<Probe> all)
     {
         await using (probe)
         {
@@ -148,17 +165,26 @@ internal sealed class SourcePacer : IAsyncDisposable
                 while (!_stop.IsCancellationRequested)
                 {
                     Answered(await probe.AskAsync(_stop.Token) > probe.Limit && probe.IsShared);
+                    if (!all.Any(p => p.IsShared))
+                    {
+                        EndResting(); // that began before it was known that nobody is there
+                    }
+
                     await Task.Delay(Interval, _time, _stop.Token);
                 }
             }
             finally
             {
-                // Nobody would lower it any more.
-                lock (_lock)
-                {
-                    _rest = 0;
-                }
+                EndResting(); // nobody would lower it any more
             }
+        }
+    }
+
+    private void EndResting()
+    {
+        lock (_lock)
+        {
+            _rest = 0;
         }
     }
 
@@ -184,6 +210,9 @@ internal sealed class SourcePacer : IAsyncDisposable
         /// <summary>Whether the server does anybody else's work; true until that is known.</summary>
         public bool IsShared { get; private set; } = true;
 
+        /// <summary>Whether others were seen at work while it was first asked.</summary>
+        public bool WasBusy { get; private set; }
+
         public static async Task<Probe> StartAsync(
             MoveConnections connections,
             Placement place,
@@ -203,6 +232,7 @@ internal sealed class SourcePacer : IAsyncDisposable
                     await Task.Delay(Interval, time, cancellationToken);
                 }
 
+                probe.WasBusy = await probe.CountAsync(cancellationToken) > FewPerSecond;
                 return probe;
             }
             catch
@@ -221,26 +251,28 @@ internal sealed class SourcePacer : IAsyncDisposable
             _own++;
             if (Stopwatch.GetElapsedTime(_windowStart) > Window)
             {
-                await CountAsync(cancellationToken);
+                var others = await CountAsync(cancellationToken);
+                IsShared = others is null ? IsShared : others > FewPerSecond;
             }
 
             return took;
         }
 
-        // Backends report what they did once a second, this one too.
-        private async Task CountAsync(CancellationToken cancellationToken)
+        // What others did since it was asked last, per second; null where that cannot be said. Backends report what they did once
+        // a second, this one too.
+        private async Task<double?> CountAsync(CancellationToken cancellationToken)
         {
             await using var command = new NpgsqlCommand(TransactionsSql, connection);
             command.Parameters.Add(SqlValue.Of(catalog));
             var transactions = (long)(await command.ExecuteScalarAsync(cancellationToken))!;
             var others = transactions - _transactions - _own;
             // The count of a database goes with it.
-            if (_windowStart > 0 && others >= -_own)
-            {
-                IsShared = others / Stopwatch.GetElapsedTime(_windowStart).TotalSeconds > FewPerSecond;
-            }
-
+            double? rate =
+                _windowStart > 0 && others >= -_own
+                    ? others / Stopwatch.GetElapsedTime(_windowStart).TotalSeconds
+                    : null;
             (_windowStart, _transactions, _own) = (Stopwatch.GetTimestamp(), transactions, 1);
+            return rate;
         }
 
         public ValueTask DisposeAsync() => connection.DisposeAsync();

@@ -51,30 +51,47 @@ internal sealed class TableCopy(MoveConnections connections, SourcePacer? pacer,
             _progress[table.Name.Name] = new CopyProgress(table.Name.Name, 0, 0, false);
         }
 
+        // A connection costs more than a small table, and most are small: one pair for all that come one after the other.
+        var left = new ConcurrentQueue<MoveTable>(source);
         return Parallel.ForEachAsync(
-            source,
+            Enumerable.Range(0, Math.Min(parallel, source.Count)),
             new ParallelOptions { MaxDegreeOfParallelism = parallel, CancellationToken = cancellationToken },
-            async (table, stop) =>
+            async (_, stop) =>
             {
-                var into = target.First(t => t.Name == table.Name);
                 await using var from = await snapshot.JoinAsync(connections, stop);
-                await using var connection = await connections.OpenReplicaAsync(to, stop);
-                await using var transaction = await connection.BeginTransactionAsync(stop);
-                // What the source answers is named where it is read.
-                await DiskFullException.OnAsync(
-                    to.Server,
-                    PipeAsync(from, snapshot.Place.Server, table, connection, into, tenant, stop)
-                );
-                // A mover that slept while another one took over ends here.
-                await using (var batch = new NpgsqlBatch(connection))
+                await using var into = await connections.OpenReplicaAsync(to, stop);
+                while (left.TryDequeue(out var table))
                 {
-                    batch.BatchCommands.Add(ChangeApplier.OpenCommand(link, token));
-                    await batch.ExecuteNonQueryAsync(stop);
+                    stop.ThrowIfCancellationRequested();
+                    var there = target.First(t => t.Name == table.Name);
+                    await CopyAsync(from, snapshot.Place.Server, table, into, to.Server, there, tenant, stop);
                 }
-
-                await DiskFullException.OnAsync(to.Server, transaction.CommitAsync(stop));
             }
         );
+    }
+
+    private async Task CopyAsync(
+        NpgsqlConnection from,
+        string source,
+        MoveTable table,
+        NpgsqlConnection to,
+        string target,
+        MoveTable into,
+        TenantId tenant,
+        CancellationToken cancellationToken
+    )
+    {
+        await using var transaction = await to.BeginTransactionAsync(cancellationToken);
+        // What the source answers is named where it is read.
+        await DiskFullException.OnAsync(target, PipeAsync(from, source, table, to, into, tenant, cancellationToken));
+        // A mover that slept while another one took over ends here.
+        await using (var batch = new NpgsqlBatch(to))
+        {
+            batch.BatchCommands.Add(ChangeApplier.OpenCommand(link, token));
+            await batch.ExecuteNonQueryAsync(cancellationToken);
+        }
+
+        await DiskFullException.OnAsync(target, transaction.CommitAsync(cancellationToken));
     }
 
     private async Task PipeAsync(

@@ -73,6 +73,7 @@ public sealed class CatalogOutageTests(PostgresFixture postgres) : IAsyncLifetim
             Assert.Equal(0, await _platform.Sessions.AskAsync<long>(found!, "SELECT count(*) FROM documents"));
         }
 
+        Assert.True(_platform.Get<CatalogNews>().IsBelievedWithoutCatalog);
         // The control: where that is switched off, the outage is everybody's.
         await Assert.ThrowsAnyAsync<Exception>(() =>
             strict.FindAsync(tenant.Id, None).AsTask().WaitAsync(TimeSpan.FromSeconds(2), None)

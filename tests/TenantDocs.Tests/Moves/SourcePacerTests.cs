@@ -49,6 +49,25 @@ public sealed class SourcePacerTests
     }
 
     [Fact]
+    public async Task Where_others_are_at_work_it_begins_with_the_longest_rest_and_is_soon_without_one_unless_an_answer_is_late()
+    {
+        await using var free = new SourcePacer(TimeProvider.System);
+        await using var late = new SourcePacer(TimeProvider.System);
+        free.BeginSlowly();
+        late.BeginSlowly();
+        Assert.Equal(2, free.Rest);
+        late.Answered(late: true);
+        for (var i = 0; i < 41; i++)
+        {
+            free.Answered(late: false);
+            late.Answered(late: false);
+        }
+
+        Assert.Equal(0, free.Rest);
+        Assert.InRange(late.Rest, 1.7, 2);
+    }
+
+    [Fact]
     public async Task Small_pieces_are_gathered_before_it_rests()
     {
         await using var pacer = new SourcePacer(TimeProvider.System);
