@@ -8,7 +8,7 @@ namespace TenantDocs.Catalog;
 /// The API keys that this node has seen, forgotten when the catalog notifies a change and after a while in any case, so
 /// that a revoked key is refused within 2 s (<see cref="CatalogNews"/>: while the catalog answers). Unknown keys are not remembered. Also notes when keys are used.
 /// </summary>
-public sealed class ApiKeyRing(ApiKeys keys, CatalogNews news, TimeProvider time)
+public sealed class ApiKeyRing
 {
     private const int MostEntries = 50_000;
     private static readonly TimeSpan UsePrecision = TimeSpan.FromMinutes(1);
@@ -16,13 +16,24 @@ public sealed class ApiKeyRing(ApiKeys keys, CatalogNews news, TimeProvider time
     private readonly ConcurrentDictionary<ApiKeyHash, Entry> _byHash = new();
     private readonly ConcurrentDictionary<Guid, ApiKeyHash> _byId = new();
     private readonly ConcurrentQueue<Entry> _used = new();
+    private readonly ApiKeys _keys;
+    private readonly CatalogNews _news;
+    private readonly TimeProvider _time;
+    private readonly Func<ApiKeyHash, Task<ApiKey?>> _load;
     private long _forgets;
+
+    /// <summary>Knows no key yet.</summary>
+    public ApiKeyRing(ApiKeys keys, CatalogNews news, TimeProvider time)
+    {
+        (_keys, _news, _time) = (keys, news, time);
+        _load = hash => LoadAsync(hash, CancellationToken.None);
+    }
 
     /// <summary>The key, if it may be used now; null when it is unknown, revoked or has expired.</summary>
     public ValueTask<ApiKey?> FindAsync(ApiKeyHash hash, CancellationToken cancellationToken) =>
-        !_byHash.TryGetValue(hash, out var known) ? new ValueTask<ApiKey?>(LoadAsync(hash).WaitAsync(cancellationToken))
-        : news.IsFresh(known.ReadAt) ? new ValueTask<ApiKey?>(Use(known))
-        : news.ReadAsync(LoadAsync, hash, Use(known), known.ReadAt, cancellationToken);
+        !_byHash.TryGetValue(hash, out var known) ? new ValueTask<ApiKey?>(LoadAsync(hash, cancellationToken))
+        : _news.IsFresh(known.ReadAt) ? new ValueTask<ApiKey?>(Use(known))
+        : _news.ReadAsync(_load, hash, IsOver(known) ? null : known.Key, known.ReadAt, cancellationToken);
 
     /// <summary>Forgets one key, so that its next use reads the catalog.</summary>
     public void Forget(Guid id)
@@ -53,15 +64,15 @@ public sealed class ApiKeyRing(ApiKeys keys, CatalogNews news, TimeProvider time
 
         if (uses.Count > 0)
         {
-            await keys.TouchAsync(uses, cancellationToken);
+            await _keys.TouchAsync(uses, cancellationToken);
         }
     }
 
-    private async Task<ApiKey?> LoadAsync(ApiKeyHash hash)
+    private async Task<ApiKey?> LoadAsync(ApiKeyHash hash, CancellationToken cancellationToken)
     {
         var forgets = Interlocked.Read(ref _forgets);
-        var readAt = time.GetTimestamp();
-        if (await keys.FindAsync(hash, CancellationToken.None) is not { } key)
+        var readAt = _time.GetTimestamp();
+        if (await _keys.FindAsync(hash, cancellationToken) is not { } key)
         {
             _byHash.TryRemove(hash, out _);
             return null;
@@ -84,14 +95,16 @@ public sealed class ApiKeyRing(ApiKeys keys, CatalogNews news, TimeProvider time
         return Use(entry);
     }
 
+    private bool IsOver(Entry entry) => entry.Key.ExpiresAt <= _time.GetUtcNow();
+
     private ApiKey? Use(Entry entry)
     {
-        var now = time.GetUtcNow();
-        if (entry.Key.ExpiresAt <= now)
+        if (IsOver(entry))
         {
             return null;
         }
 
+        var now = _time.GetUtcNow();
         var before = Interlocked.Read(ref entry.UsedAt);
         if (
             now.UtcTicks - before >= UsePrecision.Ticks

@@ -66,7 +66,10 @@ public sealed class ApiKeys(CatalogDatabase catalog, TimeProvider time)
         return keys;
     }
 
-    /// <summary>Revokes a key: every node refuses it within 2 s.</summary>
+    /// <summary>
+    /// Revokes a key: every node refuses it within 2 s; one that does not reach the catalog, after
+    /// <see cref="CatalogOptions.RouteLifetimeWithoutCatalog"/>.
+    /// </summary>
     /// <returns>False when the tenant (null: the staff) has no such key, or it was revoked before.</returns>
     public async Task<bool> RevokeAsync(TenantId? tenant, Guid id, CancellationToken cancellationToken)
     {
@@ -88,6 +91,7 @@ public sealed class ApiKeys(CatalogDatabase catalog, TimeProvider time)
         await using var command = catalog.Source.CreateCommand(
             $"SELECT {Columns} FROM api_keys WHERE hash = $1 AND revoked_at IS NULL"
         );
+        command.CommandTimeout = CatalogNews.LookupSeconds;
         command.Parameters.Add(SqlValue.Of(hash.ToBytes()));
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         return await reader.ReadAsync(cancellationToken) ? Read(reader) : null;

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using Npgsql;
 using TenantDocs.Database;
 using TenantDocs.Isolation;
@@ -92,17 +93,22 @@ public sealed class CatalogDatabase : IAsyncDisposable
 
     private static NpgsqlConnectionStringBuilder SettingsFor(string connectionString, DatabaseNames names)
     {
+        var isGiven = new DbConnectionStringBuilder { ConnectionString = connectionString }.ContainsKey("Timeout");
         var settings = new NpgsqlConnectionStringBuilder(connectionString)
         {
             SearchPath = Schema.Name,
             ApplicationName = "tenantdocs-catalog",
             MaxPoolSize = 20,
-            // In seconds. Npgsql ends an opening that is not answered at this time only, not when it is cancelled: who has lost a
-            // lease or stopped waiting must not be held for long.
-            Timeout = 5,
             MaxAutoPrepare = 100,
             AutoPrepareMinUsages = 2,
         };
+        if (!isGiven)
+        {
+            // In seconds. Npgsql ends an opening that is not answered at this time only, not when it is cancelled: who has lost a
+            // lease or stopped waiting must not be held for long.
+            settings.Timeout = 5;
+        }
+
         settings.Database = settings.Database is { Length: > 0 } given and not "postgres"
             ? new PgIdentifier(given).Name
             : names.Catalog.Name;

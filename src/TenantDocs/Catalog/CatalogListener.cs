@@ -8,7 +8,7 @@ namespace TenantDocs.Catalog;
 /// <summary>
 /// Listens to the catalog's notifications on a connection of its own: makes <see cref="TenantRoutes"/> and
 /// <see cref="ApiKeyRing"/> forget what changed and reads changed servers again. While it is not connected, routes and keys
-/// live for a second only.
+/// live for a second, or a little longer where the catalog does not answer (<see cref="CatalogNews"/>).
 /// </summary>
 internal sealed partial class CatalogListener(
     CatalogDatabase catalog,

@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Npgsql;
 
@@ -9,19 +10,32 @@ namespace TenantDocs.Catalog;
 /// not, and for a bounded time while the catalog does not answer at all, so that tenants are served on while it fails over.
 /// Safe for concurrent use.
 /// </summary>
-public sealed class CatalogNews(IOptions<CatalogOptions> options, TimeProvider time)
+public sealed partial class CatalogNews(
+    IOptions<CatalogOptions> options,
+    TimeProvider time,
+    ILogger<CatalogNews> logger
+)
 {
+    /// <summary>
+    /// How many seconds a lookup on the way of a request may take. A connection to a server that went without a word would
+    /// keep it, and the pool's slot, for half a minute by default, while the next server answers.
+    /// </summary>
+    internal const int LookupSeconds = 5;
+
     // A catalog that answers does so within milliseconds. Who waits longer is served with what is known.
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     private readonly CatalogOptions _options = options.Value;
     private volatile bool _isListening;
+    private volatile bool _hasHeard;
     private volatile bool _isAway;
     private int _asking;
     private long _heardUntil;
-    private volatile bool _hasHeard;
 
-    /// <summary>Set by the listener: whether notifications arrive. What changes is forgotten then.</summary>
+    /// <summary>
+    /// Set by the listener: whether notifications arrive. What changes is forgotten then. That they have stopped is noticed
+    /// by the next probe of their connection, a second or two later.
+    /// </summary>
     internal bool IsListening
     {
         get => _isListening;
@@ -33,9 +47,16 @@ public sealed class CatalogNews(IOptions<CatalogOptions> options, TimeProvider t
             }
 
             _isListening = value;
-            (_hasHeard, _isAway) = (_hasHeard || value, _isAway && !value);
+            if (value)
+            {
+                _hasHeard = true;
+                SetAway(false);
+            }
         }
     }
+
+    /// <summary>Whether the catalog gave no answer when it was asked last.</summary>
+    internal bool IsAway => _isAway;
 
     /// <summary>Whether what this node knew, while it heard, is believed even where the catalog does not answer.</summary>
     public bool IsBelievedWithoutCatalog => _hasHeard && IsBelievedSince(0);
@@ -50,7 +71,7 @@ public sealed class CatalogNews(IOptions<CatalogOptions> options, TimeProvider t
     /// <param name="key">What is read.</param>
     /// <param name="known">What was read before.</param>
     /// <param name="readAt">When that was.</param>
-    /// <param name="cancellationToken">Ends the waiting.</param>
+    /// <param name="cancellationToken">Ends the waiting; the reading goes on, so that what it finds is remembered.</param>
     internal async ValueTask<T> ReadAsync<TKey, T>(
         Func<TKey, Task<T>> read,
         TKey key,
@@ -61,7 +82,7 @@ public sealed class CatalogNews(IOptions<CatalogOptions> options, TimeProvider t
     {
         if (!IsBelievedSince(readAt))
         {
-            return await read(key).WaitAsync(cancellationToken);
+            return await Begin(read, key).WaitAsync(cancellationToken);
         }
 
         if (_isAway)
@@ -72,11 +93,11 @@ public sealed class CatalogNews(IOptions<CatalogOptions> options, TimeProvider t
 
         try
         {
-            return await read(key).WaitAsync(Patience, time, cancellationToken);
+            return await Begin(read, key).WaitAsync(Patience, time, cancellationToken);
         }
         catch (Exception e) when (IsSilence(e))
         {
-            _isAway = true;
+            SetAway(true);
             return known;
         }
     }
@@ -98,12 +119,8 @@ public sealed class CatalogNews(IOptions<CatalogOptions> options, TimeProvider t
 
         try
         {
-            await read(key);
-            _isAway = false;
-        }
-        catch (Exception e) when (IsSilence(e))
-        {
-            // Still away.
+            Task asking = Begin(read, key);
+            await asking.WaitAsync(Patience, time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
         finally
         {
@@ -111,8 +128,75 @@ public sealed class CatalogNews(IOptions<CatalogOptions> options, TimeProvider t
         }
     }
 
-    // No answer, as opposed to one that is a fault.
+    private Task<T> Begin<TKey, T>(Func<TKey, Task<T>> read, TKey key)
+    {
+        var reading = HearAsync(read(key));
+        // Nobody may wait for its end any more.
+        _ = reading.ContinueWith(
+            r => _ = r.Exception,
+            CancellationToken.None,
+            TaskContinuationOptions.OnlyOnFaulted | TaskContinuationOptions.ExecuteSynchronously,
+            TaskScheduler.Default
+        );
+        return reading;
+    }
+
+    // Any answer ends the absence, also one that comes late, and one that is a fault: who asks next meets it.
+    private async Task<T> HearAsync<T>(Task<T> reading)
+    {
+        try
+        {
+            var read = await reading;
+            SetAway(false);
+            return read;
+        }
+        catch (Exception e) when (!IsSilence(e))
+        {
+            SetAway(false);
+            throw;
+        }
+    }
+
+    private void SetAway(bool isAway)
+    {
+        if (_isAway == isAway)
+        {
+            return;
+        }
+
+        _isAway = isAway;
+        if (isAway)
+        {
+            Away(logger, _options.RouteLifetimeWithoutCatalog.TotalSeconds);
+        }
+        else
+        {
+            Back(logger);
+        }
+    }
+
+    // No answer to what was asked, as opposed to one that is a fault: no connection, no time, or a server that is starting,
+    // shutting down or has no connection left.
     private static bool IsSilence(Exception e) =>
-        e is NpgsqlException { IsTransient: true } or TimeoutException or SocketException or IOException
-        || e is NpgsqlException { InnerException: { } inner } && IsSilence(inner);
+        e switch
+        {
+            PostgresException answer => answer.SqlState
+                is PostgresErrorCodes.AdminShutdown
+                    or PostgresErrorCodes.CrashShutdown
+                    or PostgresErrorCodes.CannotConnectNow
+                    or PostgresErrorCodes.TooManyConnections,
+            NpgsqlException { IsTransient: true } or TimeoutException or SocketException or IOException => true,
+            NpgsqlException { InnerException: { } inner } => IsSilence(inner),
+            _ => false,
+        };
+
+    [LoggerMessage(
+        1011,
+        LogLevel.Warning,
+        "The catalog does not answer: tenants and API keys that this node knows are served on for {Seconds} s, others are not, and nothing can be changed."
+    )]
+    private static partial void Away(ILogger logger, double seconds);
+
+    [LoggerMessage(1012, LogLevel.Information, "The catalog answers again.")]
+    private static partial void Back(ILogger logger);
 }

@@ -26,11 +26,11 @@ public sealed class CatalogOptions
 
     /// <summary>
     /// How long it is believed while the catalog does not answer at all: tenants whose servers are there are served while
-    /// it fails over. Default 2 minutes; 0 = no longer than without notifications. Nothing can be changed through this node
-    /// meanwhile. A route may be of any age, for the fence in the tenant's database refuses one that is not true any more; a
-    /// key that is revoked through a node which does reach the catalog is believed here for that long.
+    /// it fails over. Default 1 minute; 0 = no longer than without notifications. Nothing can be changed through this node
+    /// meanwhile. What another node changes that does reach the catalog: a move and a ban on writes hold here at once, by the
+    /// fence in the tenant's database; a revoked key, and the reads of a suspended tenant, end here after that time.
     /// </summary>
-    public TimeSpan RouteLifetimeWithoutCatalog { get; set; } = TimeSpan.FromMinutes(2);
+    public TimeSpan RouteLifetimeWithoutCatalog { get; set; } = TimeSpan.FromMinutes(1);
 }
 
 /// <summary>One entry of the section <c>Servers</c>: a PostgreSQL cluster that holds tenants.</summary>

@@ -29,6 +29,7 @@ public sealed class ServerRegister(
     public async Task LoadAsync(CancellationToken cancellationToken)
     {
         await using var command = catalog.Source.CreateCommand($"SELECT {Columns} FROM servers ORDER BY name");
+        command.CommandTimeout = CatalogNews.LookupSeconds;
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
         {

@@ -113,6 +113,7 @@ public sealed class TenantCatalog(CatalogDatabase catalog)
     private async Task<Tenant?> FirstAsync(string sql, NpgsqlParameter key, CancellationToken cancellationToken)
     {
         await using var command = catalog.Source.CreateCommand(sql);
+        command.CommandTimeout = CatalogNews.LookupSeconds;
         command.Parameters.Add(key);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         return await reader.ReadAsync(cancellationToken) ? Read(reader) : null;

@@ -24,7 +24,10 @@ public sealed class TenantRoutes : ITenantRoutes
     {
         (_catalog, _news, _time) = (catalog, news, time);
         _reads = new SharedReads<TenantId, Tenant?>(LoadAsync);
-        (_loadBySlug, _refresh) = (LoadBySlugAsync, id => RefreshAsync(id, CancellationToken.None));
+        (_loadBySlug, _refresh) = (
+            slug => LoadBySlugAsync(slug, CancellationToken.None),
+            id => RefreshAsync(id, CancellationToken.None)
+        );
     }
 
     /// <summary>A tenant by slug; null when there is none.</summary>
@@ -37,7 +40,7 @@ public sealed class TenantRoutes : ITenantRoutes
                 : _news.ReadAsync(_loadBySlug, slug, known.Tenant, known.ReadAt, cancellationToken);
         }
 
-        return new ValueTask<Tenant?>(LoadBySlugAsync(slug).WaitAsync(cancellationToken));
+        return new ValueTask<Tenant?>(LoadBySlugAsync(slug, cancellationToken));
     }
 
     /// <summary>A tenant by id; null when there is none.</summary>
@@ -72,12 +75,11 @@ public sealed class TenantRoutes : ITenantRoutes
         return Remember(await _catalog.FindAsync(id, CancellationToken.None), readAt, forgets);
     }
 
-    // Its query runs to its end, whoever has stopped waiting: what it finds is remembered.
-    private async Task<Tenant?> LoadBySlugAsync(string slug)
+    private async Task<Tenant?> LoadBySlugAsync(string slug, CancellationToken cancellationToken)
     {
         var forgets = Interlocked.Read(ref _forgets);
         var readAt = _time.GetTimestamp();
-        var tenant = Remember(await _catalog.FindBySlugAsync(slug, CancellationToken.None), readAt, forgets);
+        var tenant = Remember(await _catalog.FindBySlugAsync(slug, cancellationToken), readAt, forgets);
         if (tenant is null)
         {
             _bySlug.TryRemove(slug, out _);

@@ -17,7 +17,8 @@ internal sealed record Reindexing(Guid Tenant, string Language);
 internal sealed class ReindexOperation(
     IDocumentRepository documents,
     TenantCatalog tenants,
-    IOptions<DocumentsOptions> options
+    IOptions<DocumentsOptions> options,
+    IOptions<CatalogOptions> catalog
 ) : OperationType
 {
     public const string TypeName = "reindex";
@@ -36,7 +37,17 @@ internal sealed class ReindexOperation(
     public override bool IsLong => true;
 
     public override IReadOnlyList<OperationStep> Steps(Operation operation) =>
-        [new IndexStep(documents, tenants, options.Value.LanguageSettling)];
+        [new IndexStep(documents, tenants, Settling)];
+
+    // A node that does not reach the catalog writes in the language before for as long as it believes what it knows.
+    private TimeSpan Settling
+    {
+        get
+        {
+            var (settling, believed) = (options.Value.LanguageSettling, catalog.Value.RouteLifetimeWithoutCatalog);
+            return settling > believed ? settling : believed + TimeSpan.FromSeconds(5);
+        }
+    }
 
     private sealed class IndexStep(IDocumentRepository documents, TenantCatalog tenants, TimeSpan settling)
         : OperationStep

@@ -24,6 +24,9 @@ internal sealed class SourcePacer : IAsyncDisposable
     private const double Rise = 0.5;
     private const double Fall = 0.005;
     private const double FallAtFirst = 0.05;
+
+    // One in a hundred is late anyhow.
+    private const int MaxLateAtFirst = 2;
     private static readonly TimeSpan ShortestRest = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Piece = TimeSpan.FromMilliseconds(2);
@@ -33,7 +36,7 @@ internal sealed class SourcePacer : IAsyncDisposable
     private readonly TimeProvider _time;
     private Task _probing = Task.CompletedTask;
     private double _rest;
-    private bool _begins;
+    private int _lateAtFirst = MaxLateAtFirst;
 
     internal SourcePacer(TimeProvider time) => _time = time;
 
@@ -141,17 +144,19 @@ internal sealed class SourcePacer : IAsyncDisposable
         lock (_lock)
         {
             Answers++;
-            _begins &= !late;
-            _rest = late ? Math.Min(LongestRest, _rest + Rise) : Math.Max(0, _rest - (_begins ? FallAtFirst : Fall));
+            _lateAtFirst += late ? 1 : 0;
+            _rest = late
+                ? Math.Min(LongestRest, _rest + Rise)
+                : Math.Max(0, _rest - (_lateAtFirst < MaxLateAtFirst ? FallAtFirst : Fall));
         }
     }
 
-    /// <summary>Rests as long as it may until it is known that it need not: within a second where no answer is late.</summary>
+    /// <summary>Rests as long as it may until it is known that it need not: after forty answers of which at most one was late.</summary>
     internal void BeginSlowly()
     {
         lock (_lock)
         {
-            (_rest, _begins) = (LongestRest, true);
+            (_rest, _lateAtFirst) = (LongestRest, 0);
         }
     }
 
@@ -200,6 +205,7 @@ internal sealed class SourcePacer : IAsyncDisposable
         // stream and of what is kept of it, and a pacer of its own.
         private const double FewPerSecond = 50;
         private static readonly TimeSpan Window = TimeSpan.FromSeconds(2);
+        private static readonly TimeSpan ShortestWindow = TimeSpan.FromSeconds(0.3);
 
         private long _windowStart;
         private long _transactions;
@@ -266,11 +272,10 @@ internal sealed class SourcePacer : IAsyncDisposable
             command.Parameters.Add(SqlValue.Of(catalog));
             var transactions = (long)(await command.ExecuteScalarAsync(cancellationToken))!;
             var others = transactions - _transactions - _own;
+            var passed = Stopwatch.GetElapsedTime(_windowStart);
             // The count of a database goes with it.
             double? rate =
-                _windowStart > 0 && others >= -_own
-                    ? others / Stopwatch.GetElapsedTime(_windowStart).TotalSeconds
-                    : null;
+                _windowStart > 0 && passed >= ShortestWindow && others >= -_own ? others / passed.TotalSeconds : null;
             (_windowStart, _transactions, _own) = (Stopwatch.GetTimestamp(), transactions, 1);
             return rate;
         }

@@ -10,7 +10,7 @@ namespace TenantDocs.Provisioning;
 /// <summary>
 /// Changes a tenant's condition: in the catalog, then in the fence of its database. When a call returns, no write that was
 /// admitted under the old condition is on its way; if the database could not be reached, the catalog's word holds on
-/// every node within 2 s.
+/// every node that reaches the catalog within 2 s.
 /// </summary>
 public sealed class TenantLifecycle(
     CatalogDatabase database,

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Options;
 using TenantDocs.Catalog;
 using TenantDocs.Isolation;
@@ -44,7 +45,11 @@ public sealed class TenantRoutesTests(PostgresFixture postgres) : IAsyncLifetime
         // No listener knows of these.
         var deaf = new TenantRoutes(
             _platform.Get<TenantCatalog>(),
-            new CatalogNews(_platform.Get<IOptions<CatalogOptions>>(), TimeProvider.System),
+            new CatalogNews(
+                _platform.Get<IOptions<CatalogOptions>>(),
+                TimeProvider.System,
+                NullLogger<CatalogNews>.Instance
+            ),
             TimeProvider.System
         );
         Assert.NotEqual("changed", (await deaf.FindAsync(tenant.Id, CancellationToken.None))?.Name);

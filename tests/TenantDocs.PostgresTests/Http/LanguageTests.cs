@@ -56,6 +56,7 @@ public class LanguageTests(HttpHost host)
         await TranslateAsync(slug, "french");
         await TranslateAsync(slug, "german");
         await UntilFoundAsync(key, "Haus", [first]);
+        await UntilWaitingAsync(slug);
 
         var late = await host
             .Services.GetRequiredService<IDocumentRepository>()
@@ -79,14 +80,11 @@ public class LanguageTests(HttpHost host)
         var id = await CreateAsync(key, "Die Häuser", "am Fluss");
         await StaffAsync(HttpMethod.Put, $"tenants/{slug}/access-mode", """{"mode":"readOnly"}""");
         await TranslateAsync(slug, "german");
-        while ((await ReindexesAsync(slug))[0].GetProperty("status").GetString() is not "waiting")
-        {
-            await Task.Delay(50, TestContext.Current.CancellationToken);
-        }
-
+        await UntilWaitingAsync(slug);
         Assert.Empty(await FoundAsync(key, "Haus"));
         await StaffAsync(HttpMethod.Put, $"tenants/{slug}/access-mode", """{"mode":"readWrite"}""");
         await UntilFoundAsync(key, "Haus", [id]);
+        Assert.Equal("succeeded", (await SettleAsync(slug)).GetProperty("status").GetString());
     }
 
     private async Task UntilFoundAsync(string key, string word, IReadOnlyList<Guid> expected)
@@ -146,6 +144,16 @@ public class LanguageTests(HttpHost host)
         var answer = await host.SendAsync(request, HttpHost.BootstrapKey);
         Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
         Assert.Equal(language, (await answer.JsonAsync()).GetProperty("language").GetString());
+    }
+
+    private async Task UntilWaitingAsync(string slug)
+    {
+        var since = Stopwatch.GetTimestamp();
+        while ((await ReindexesAsync(slug)).Any(o => o.GetProperty("status").GetString() is not "waiting"))
+        {
+            Assert.True(Stopwatch.GetElapsedTime(since) < Patience, "They do not come to wait.");
+            await Task.Delay(50, TestContext.Current.CancellationToken);
+        }
     }
 
     /// <summary>The newest first.</summary>

@@ -206,13 +206,21 @@ public sealed class ServerCrashTests(PostgresFixture postgres, OwnCluster cluste
 
     private async Task<int> FreezeAsync(string server, string kind)
     {
-        var processes = await ListAsync(
-            server,
-            "postgres",
-            $"""
-            SELECT pid::text FROM pg_stat_activity
-             WHERE backend_type = '{kind}' AND starts_with(application_name, 'tenantdocs-move')
-            """
+        var processes = new List<string>();
+        await UntilAsync(
+            "the mover has connected",
+            async () =>
+            {
+                processes = await ListAsync(
+                    server,
+                    "postgres",
+                    $"""
+                    SELECT pid::text FROM pg_stat_activity
+                     WHERE backend_type = '{kind}' AND starts_with(application_name, 'tenantdocs-move ')
+                    """
+                );
+                return processes.Count > 0;
+            }
         );
         var stopped = processes.Select(p => int.Parse(p, CultureInfo.InvariantCulture)).ToList();
         stopped.ForEach(p => Signal("STOP", p));

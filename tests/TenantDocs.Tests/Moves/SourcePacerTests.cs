@@ -56,6 +56,8 @@ public sealed class SourcePacerTests
         free.BeginSlowly();
         late.BeginSlowly();
         Assert.Equal(2, free.Rest);
+        free.Answered(late: true); // one is late anyhow
+        late.Answered(late: true);
         late.Answered(late: true);
         for (var i = 0; i < 41; i++)
         {
