@@ -5,8 +5,9 @@ using Microsoft.Extensions.Logging;
 namespace TenantDocs.Catalog;
 
 /// <summary>
-/// The API keys that this node has seen, forgotten when the catalog notifies a change and after a while in any case, so
-/// that a revoked key is refused within 2 s (<see cref="CatalogNews"/>: while the catalog answers). Unknown keys are not remembered. Also notes when keys are used.
+/// The API keys that this node has seen, forgotten when the catalog notifies a change and read again after a while, so that
+/// a revoked key is refused within 2 s, or, where the catalog does not answer, after what <see cref="CatalogNews"/> allows.
+/// Unknown keys are not remembered. Also notes when keys are used.
 /// </summary>
 public sealed class ApiKeyRing
 {

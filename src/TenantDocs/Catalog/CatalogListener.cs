@@ -123,7 +123,7 @@ internal sealed partial class CatalogListener(
     [LoggerMessage(
         1001,
         LogLevel.Warning,
-        "The catalog's notifications stopped; routes are read again every second until they come back."
+        "The catalog's notifications stopped; routes and keys are read again every second, as far as it answers, until they come back."
     )]
     private static partial void ConnectionLost(ILogger logger, Exception exception);
 }

@@ -5,7 +5,7 @@ namespace TenantDocs.Catalog;
 
 /// <summary>
 /// What this node knows of tenants: snapshots of the catalog, forgotten when it notifies a change
-/// (<see cref="CatalogListener"/>) and after a while in any case. Unknown names are not remembered.
+/// (<see cref="CatalogListener"/>) and read again after a while (<see cref="CatalogNews"/>). Unknown names are not remembered.
 /// </summary>
 public sealed class TenantRoutes : ITenantRoutes
 {
